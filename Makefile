@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# vmseed's one Makefile, non-recursive. `make help` lists the targets.
+#
+# Variables: O=DIR (build folder), CC, CFLAGS, CPPFLAGS, LDFLAGS, V=1 (show commands),
+# SANITIZE=address,undefined, PREFIX, DESTDIR. What is built depends on all of them: a
+# changed setting rebuilds.
+
+O	?= build
+PREFIX	?= /usr/local
+CFLAGS	?= -O2 -g
+SETUP	:= tests/support/setup.sh
+
+# The outside libraries, by pkg-config name. Each is included by one folder of libseed/
+# (libseed/LAYERS says which) or, for the last line, by tools/ alone. The Debian packages
+# that hold them stand in tests/support/setup.sh.
+LIBSEED_PKGS	:= libcrypto libzstd jansson libxml-2.0
+TOOLS_PKGS	:= popt smartcols
+TEST_PKGS	:= cmocka
+
+WARN	:= -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	   -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat-security
+ifdef SANITIZE
+HARDEN		:= -U_FORTIFY_SOURCE -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
+		   -fno-omit-frame-pointer -fPIE
+HARDEN_LINK	:= -fsanitize=$(SANITIZE) -pie
+else
+HARDEN		:= -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+		   -fstack-clash-protection -fPIE
+HARDEN_LINK	:= -pie -Wl,-z,relro,-z,now,-z,noexecstack
+ifeq ($(shell uname -m),x86_64)
+HARDEN		+= -fcf-protection
+endif
+endif
+
+# Asked once and only when something is compiled: `make check` on a fresh machine installs
+# pkg-config first.
+once	= $(eval $(1) := $(2))$($(1))
+pkg	= $(if $(shell pkg-config --exists $(2) && echo yes),$(shell pkg-config $(1) $(2)),$(error \
+		a library of "$(2)" is missing: $(SETUP) build check installs it))
+PKG_CFLAGS	= $(call once,PKG_CFLAGS,$(call pkg,--cflags,$(LIBSEED_PKGS) $(TOOLS_PKGS)))
+LIBSEED_LIBS	= $(call once,LIBSEED_LIBS,$(call pkg,--libs,$(LIBSEED_PKGS)))
+TOOLS_LIBS	= $(call once,TOOLS_LIBS,$(call pkg,--libs,$(TOOLS_PKGS)))
+TEST_LIBS	= $(call once,TEST_LIBS,$(call pkg,--libs,$(TEST_PKGS)))
+
+ALL_CPPFLAGS	= -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilibseed $(PKG_CFLAGS) $(CPPFLAGS)
+ALL_CFLAGS	= -std=gnu11 $(WARN) $(HARDEN) -pthread $(CFLAGS)
+ALL_LDFLAGS	= -pthread $(HARDEN_LINK) $(LDFLAGS)
+SETTINGS	= $(CC) | $(ALL_CPPFLAGS) | $(ALL_CFLAGS) | $(ALL_LDFLAGS)
+
+LIBSEED_SRC	:= $(wildcard libseed/*/*.c)
+TOOLS_SRC	:= $(if $(wildcard tools/vmseed.c),$(wildcard tools/*.c))
+UNIT_SRC	:= $(wildcard tests/unit/*/test_*.c)
+SUPPORT_SRC	:= $(wildcard tests/support/*.c)
+SHIM_SRC	:= $(wildcard tests/crash/*.c)
+FUZZ_SRC	:= $(wildcard tests/fuzz/fuzz_*.c)
+EXAMPLE_SRC	:= $(wildcard examples/*.c)
+
+LIBSEED_OBJ	:= $(LIBSEED_SRC:%.c=$(O)/%.o)
+TOOLS_OBJ	:= $(TOOLS_SRC:%.c=$(O)/%.o)
+SUPPORT_OBJ	:= $(SUPPORT_SRC:%.c=$(O)/%.o)
+LIBSEED		:= $(O)/libseed.a
+VMSEED		:= $(if $(TOOLS_SRC),$(O)/vmseed)
+UNIT		:= $(UNIT_SRC:%.c=$(O)/%)
+SHIM		:= $(SHIM_SRC:%.c=$(O)/%.so)
+FUZZ		:= $(FUZZ_SRC:%.c=$(O)/%)
+EXAMPLE		:= $(EXAMPLE_SRC:%.c=$(O)/%)
+
+CLI_STORIES	= $(filter-out %/lib.sh,$(wildcard tests/cli/*.sh))
+INTEROP_STORIES	= $(wildcard tests/interop/*.sh)
+CRASH_STORIES	= $(wildcard tests/crash/*.sh)
+MAN_PAGES	= $(wildcard man/*.[1-9])
+LINT		= tests/layers.sh tests/man.sh
+RUN		= VMSEED=$(abspath $(O)/vmseed) BUILD=$(abspath $(O)) CC="$(CC)" tests/run.sh
+AGAIN		= +$(MAKE) --no-print-directory
+
+Q	:= $(if $(V),,@)
+say	= $(if $(V),,@echo '  $(1)' $(2))
+
+## all: build the library, the command and the examples (the default)
+all: $(LIBSEED) $(VMSEED) $(EXAMPLE)
+
+# Stories find the command and the shims where the build left them.
+.PHONY: stories
+stories: all $(SHIM)
+
+## unit: build the unit tests
+unit: $(UNIT)
+
+## check: install what is missing, build, run unit tests, stories and lint checks
+check:
+	@$(SETUP) build check
+	$(AGAIN) check-built
+
+.PHONY: check-built
+check-built: stories unit
+	@$(RUN) $(UNIT) $(CLI_STORIES) $(LINT)
+
+## check-unit: the unit tests alone
+check-unit: unit
+	@$(RUN) $(UNIT)
+
+## check-cli: the stories over the command line alone
+check-cli: stories
+	@$(RUN) $(CLI_STORIES)
+
+## check-interop: other people's programs and the independent reader against ours
+check-interop: stories
+	@$(RUN) $(INTEROP_STORIES)
+
+## check-crash: kill, cut and fault sweeps
+check-crash: stories
+	@$(RUN) -t 1800 $(CRASH_STORIES)
+
+## check-fleet: real Debian guests from one home to another, compared and booted
+check-fleet:
+	@$(SETUP) build fleet
+	$(AGAIN) all
+	@VMSEED=$(abspath $(O)/vmseed) tests/fleet.sh
+
+## check-asan: unit tests and stories under the address and undefined-behaviour sanitizers
+check-asan:
+	$(AGAIN) O=$(O)-asan SANITIZE=address,undefined check-sanitized
+
+.PHONY: check-sanitized
+check-sanitized: stories unit
+	@$(RUN) -t 900 $(UNIT) $(CLI_STORIES)
+
+## check-valgrind: unit tests under valgrind
+check-valgrind: unit
+	@$(RUN) -t 900 -w 'valgrind -q --error-exitcode=99 --leak-check=full' $(UNIT)
+
+## check-clang: build everything with clang and the same warnings
+check-clang:
+	$(AGAIN) O=$(O)-clang CC=clang all unit
+
+## check-man: the manual pages, by mandoc
+check-man:
+	@tests/man.sh
+
+## check-bare: what the README says, in a Debian 12 with only git, gcc and make
+check-bare:
+	@tests/bare.sh
+
+## layers: includes point down, headers stand alone, no stray or mutable globals
+layers: $(LIBSEED)
+	@BUILD=$(abspath $(O)) CC="$(CC)" tests/layers.sh
+
+## fuzz: every fuzz target for FUZZ_SECONDS (60) each, with clang
+fuzz:
+	$(AGAIN) O=$(O)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ)
+	@tests/fuzz/run.sh $(FUZZ)
+
+## bench: whole commands against their peers on the fleet, one table of ratios
+bench:
+	@$(SETUP) build fleet bench
+	$(AGAIN) all
+	@VMSEED=$(abspath $(O)/vmseed) tests/bench/bench.sh
+
+## demo: install what is missing, build, and carry two small VMs between two sites
+demo:
+	@$(SETUP) build demo
+	$(AGAIN) all
+	@VMSEED=$(abspath $(O)/vmseed) examples/demo.sh
+
+## install: the command and its manual under PREFIX (/usr/local)
+install: all
+	install -D -m 755 -t '$(DESTDIR)$(PREFIX)/bin' $(VMSEED)
+	$(foreach s,1 3 5 7 8,$(if $(filter %.$(s),$(MAN_PAGES)),install -D -m 644 \
+		-t '$(DESTDIR)$(PREFIX)/share/man/man$(s)' $(filter %.$(s),$(MAN_PAGES));))
+
+## clean: remove what was built
+clean:
+	rm -rf '$(O)' '$(O)-asan' '$(O)-clang' '$(O)-fuzz'
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+.PHONY: all unit check check-unit check-cli check-interop check-crash check-fleet check-asan \
+	check-valgrind check-clang check-man check-bare layers fuzz bench demo install clean \
+	help FORCE
+
+# The settings of the last build; every object depends on them.
+$(O)/settings: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(SETTINGS))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(SETTINGS))' >$@
+
+$(O)/%.o: %.c $(O)/settings
+	@mkdir -p $(@D)
+	$(call say,CC ,$<)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Built anew, or members whose source is gone would stay; the list of sources is a setting.
+$(O)/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBSEED_SRC)' | cmp -s - $@ || echo '$(LIBSEED_SRC)' >$@
+
+$(LIBSEED): $(LIBSEED_OBJ) $(O)/sources
+	$(call say,AR ,$@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(LIBSEED_OBJ)
+
+$(O)/vmseed: $(TOOLS_OBJ) $(LIBSEED)
+	$(call say,LD ,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TOOLS_LIBS) $(LIBSEED_LIBS)
+
+$(O)/tests/%.o: private ALL_CPPFLAGS += -Itests -Itests/support
+
+$(O)/tests/unit/%: $(O)/tests/unit/%.o $(SUPPORT_OBJ) $(LIBSEED)
+	$(call say,LD ,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LIBSEED_LIBS)
+
+$(O)/examples/%: $(O)/examples/%.o $(LIBSEED)
+	$(call say,LD ,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBSEED_LIBS)
+
+$(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(LIBSEED)
+	$(call say,LD ,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBSEED_LIBS)
+
+# Shims for LD_PRELOAD: never sanitized, they live in other people's processes too.
+$(O)/tests/crash/%.so: tests/crash/%.c $(O)/settings
+	@mkdir -p $(@D)
+	$(call say,SO ,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) -fPIC -shared -pthread $(CFLAGS) \
+		-MMD -MP -MF $(@:.so=.d) -o $@ $< -ldl
+
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+-include $(LIBSEED_OBJ:.o=.d) $(TOOLS_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(UNIT:%=%.d) \
+	$(SHIM:.so=.d) $(FUZZ:%=%.d) $(EXAMPLE:%=%.d)
