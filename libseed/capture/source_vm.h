@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a source site keeps of each of its VMs, in HOME/vms/UUID:
+ *
+ *   vm.json            name, lineage, last generation signed, when
+ *   SLOT.list          digests of the last reading, home form
+ *   SLOT.stamp         whose reading: path and identity of the source, when recorded, and how far
+ *
+ * The generation is made durable here before a manifest is signed with it: gaps are fine,
+ * a number used twice is not.
+ */
+#ifndef SEED_CAPTURE_SOURCE_VM_H
+#define SEED_CAPTURE_SOURCE_VM_H
+
+#include "image/source.h"
+#include "manifest/lineage.h"
+#include "trust/keyfile.h"
+#include "vmdef/vmdef.h"
+
+struct seed_source_vm {
+	int dir;			/* HOME/vms/UUID */
+	struct seed_id uuid;
+	char *name;
+	struct seed_lineage lineage;
+	uint64_t generation;		/* last one signed or reserved */
+};
+
+/* Made on first use, with a fresh timeline of ours. Locked against other runs (LOCKED). */
+int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed_vmdef *def,
+			const struct seed_site *site, struct seed_error *err);
+void seed_source_vm_close(struct seed_source_vm *vm);
+static inline void seed_source_vm_closep(struct seed_source_vm **v) { seed_source_vm_close(*v); }
+/* generation + 1, durable on return. */
+int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error *err);
+/* A definition's uuid, or UUIDv5(site id, name). */
+int seed_source_vm_uuid(struct seed_id *out, const struct seed_vmdef *def,
+			const struct seed_site *site, struct seed_error *err);
+
+/* Which reading SLOT.list holds. */
+struct seed_stamp {
+	struct seed_source_identity identity;
+	int64_t recorded;		/* unix seconds when @identity was taken */
+	uint64_t blocks;		/* blocks [0, blocks) of the list are of this reading */
+};
+int seed_stamp_write(struct seed_source_vm *vm, const char *slot, const struct seed_stamp *stamp,
+		     struct seed_error *err);
+/* NOTFOUND when there is none. */
+int seed_stamp_read(struct seed_stamp *out, struct seed_source_vm *vm, const char *slot,
+		    struct seed_error *err);
+/* Provably the same bytes: equal provable identities, and mtime and ctime lie more than 2 s
+ * before the recording (a write within the clock's step would not show). */
+bool seed_stamp_proves(const struct seed_stamp *stamp, const struct seed_source_identity *now);
+
+#endif

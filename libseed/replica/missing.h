@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The missing list of a disk: a file of runs (start:u64 count:u64, little-endian, rising, not touching)
+ * behind a 16-byte header ("VMSEEDMS" version:u16=1 zero[6]). No file: nothing is missing.
+ */
+#ifndef SEED_REPLICA_MISSING_H
+#define SEED_REPLICA_MISSING_H
+
+#include "base/vec.h"
+#include "block/digest_list.h"
+
+/* @runs: struct seed_run. Replaced atomically; no runs removes the file. */
+int seed_missing_write(int dir, const char *path, const struct seed_vec *runs,
+		       struct seed_error *err);
+int seed_missing_read(struct seed_vec *runs, int dir, const char *path, uint64_t blocks,
+		      struct seed_error *err);
+
+#endif

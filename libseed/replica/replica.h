@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A replica: the destination's copy of a VM, as a folder that explains itself.
+ *
+ *   STORE/web01.1a2b3c4d/replica.json      state; replaced whole, decides what counts
+ *                        vda.raw           the disk
+ *                        vda.list          digests it must have, home form (from the manifest)
+ *                        vda.missing       runs of blocks that are not right yet, if any
+ *                        manifest.json (+.minisig), definition, nvram, ...
+ *                        import.log        progress while one is being built
+ *                        next/             the same files for a newer seed being built beside it
+ *
+ * Switching to a newer seed: next/ is complete and durable; replica.json is
+ * replaced by one that says "switching"; the files move up one by one (rename, on the
+ * host's own file system); replica.json is replaced again. A crash before the first
+ * replacement leaves the old replica; after it, opening the replica finishes the moves.
+ */
+#ifndef SEED_REPLICA_REPLICA_H
+#define SEED_REPLICA_REPLICA_H
+
+#include "manifest/manifest.h"
+
+enum seed_replica_state {
+	SEED_REPLICA_CANDIDATE, SEED_REPLICA_SEEDING, SEED_REPLICA_INCOMPLETE,
+	SEED_REPLICA_SEEDED, SEED_REPLICA_CURRENT, SEED_REPLICA_PROMOTED,
+};
+const char *seed_replica_state_name(enum seed_replica_state state);
+
+#define SEED_REPLICA_NAME 42	/* 32 + '.' + 8 and NUL */
+
+struct seed_replica_disk {
+	char slot[33];
+	char file[48];			/* in the folder: "vda.raw" */
+	char list[48], missing[48];
+	uint64_t size;
+	uint64_t missing_blocks;
+};
+
+struct seed_replica {
+	char name[SEED_REPLICA_NAME];	/* of the folder */
+	int dir;			/* the folder */
+	int build;			/* where a seed is being built: @dir, or its next/ */
+	enum seed_replica_state state;
+	bool switching;
+	struct seed_id site, uuid;	/* origin */
+	char *vm_name;			/* raw */
+	struct seed_id seed, set;
+	uint64_t generation;
+	struct seed_lineage lineage;
+	enum seed_captured captured;
+	int64_t imported;		/* unix seconds, shown */
+	char *from;			/* label of the medium, shown */
+	struct seed_vec disks;		/* struct seed_replica_disk */
+};
+
+/* "web01.1a2b3c4d": name cleaned to [a-z0-9-]{1,32}, a dot, 8 hex digits of SHA-256(site || uuid). */
+char *seed_replica_folder_name(const struct seed_id *site, const struct seed_id *uuid,
+			       const char *vm_name, char *out);
+/* The file stem of a slot in a folder: characters outside [A-Za-z0-9._-] become '-'. @out holds 33. */
+char *seed_replica_slot_stem(const char *slot, char *out);
+
+/**
+ * seed_replica_open() - by folder name, locked against other runs when @lock
+ * @err: NOTFOUND; LOCKED names the holder; FORMAT when the folder is not a replica of ours
+ *
+ * A replica that was "switching" is finished first (needs @lock).
+ */
+int seed_replica_open(struct seed_replica **out, int store, const char *name, bool lock,
+		      struct seed_error *err);
+/* A new folder with a "seeding" replica.json for this manifest, locked. */
+int seed_replica_create(struct seed_replica **out, int store, const struct seed_manifest *manifest,
+			struct seed_error *err);
+void seed_replica_close(struct seed_replica *replica);
+static inline void seed_replica_closep(struct seed_replica **r) { seed_replica_close(*r); }
+
+/* Write replica.json as @replica says now; durable on return. */
+int seed_replica_save(struct seed_replica *replica, struct seed_error *err);
+/* Fill in the fields and disks that a manifest decides (not the state). */
+int seed_replica_describe(struct seed_replica *replica, const struct seed_manifest *manifest,
+			  struct seed_error *err);
+/* Open @replica->build for @manifest's seed: the folder itself while it is seeding or incomplete with
+ * this very seed, else next/ (emptied unless it is building this very seed already). */
+int seed_replica_begin_build(struct seed_replica *replica, const struct seed_manifest *manifest,
+			     struct seed_error *err);
+/* The build is complete and durable, its describing fields are in @replica: make it the replica. */
+int seed_replica_switch(struct seed_replica *replica, struct seed_error *err);
+
+/* All replica folders of a store, by name; folders that are none are skipped, broken ones reported
+ * through @visit with replica NULL and the reason in @why. */
+int seed_store_each(int store,
+		    int (*visit)(const char *name, struct seed_replica *replica,
+				 const struct seed_error *why, void *arg, struct seed_error *err),
+		    void *arg, struct seed_error *err);
+
+#endif
