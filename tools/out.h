@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Results on stdout: tables as lsblk prints them (libsmartcols: on a terminal
+ * cut to its width, in a pipe whole), and JSON documents that name their schema.
+ */
+#ifndef TOOLS_OUT_H
+#define TOOLS_OUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "doc/json.h"
+#include "cli.h"
+
+struct out_column {
+	const char *name;	/* upper case, as the heading */
+	bool right;		/* numbers and sizes */
+	bool trunc;		/* may be cut when the terminal is too narrow */
+};
+
+struct out_table;
+
+int out_table_new(struct out_table **out, const struct out_column *columns, size_t count,
+		  struct seed_error *err);
+void out_table_free(struct out_table *table);
+static inline void out_table_freep(struct out_table **table) { out_table_free(*table); }
+/* One row: exactly @count cells, NULL shown as "-". Texts are copied; control characters in them
+ * are made visible. Memory running short is noticed by out_table_print(). */
+void out_table_row(struct out_table *table, const char *const *cells);
+/* Prints a heading and all rows; nothing at all when there are none. */
+int out_table_print(struct out_table *table, struct seed_error *err);
+
+/* A name from outside as a table shows it: itself when it is plain ([A-Za-z0-9._:-]), else as
+ * seed_quote() gives it. Returns @name or @buf. */
+const char *out_name(const char *name, char *buf, size_t size);
+
+/* A new document: {"schema": "vmseed-NAME", "schema_version": 1}; add to it, then print. */
+struct seed_json *out_json_new(const char *name);
+/* Prints and frees @doc (also on failure, also NULL). */
+int out_json_print(struct seed_json *doc, struct seed_error *err);
+
+#endif
