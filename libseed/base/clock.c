@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* The first and last second that four digits of a year can name. */
@@ -32,7 +33,11 @@ char *seed_clock_text(int64_t unix_seconds, char *out)
 		      unix_seconds > YEAR_9999 ? YEAR_9999 : unix_seconds;
 	struct tm tm;
 
-	if (!gmtime_r(&when, &tm) || !strftime(out, SEED_TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		snprintf(out, SEED_TIME_TEXT, "0000-01-01T00:00:00Z");
+	char year[16];		/* strftime does not pad a year */
+
+	gmtime_r(&when, &tm);
+	strftime(out, SEED_TIME_TEXT, "0000-%m-%dT%H:%M:%SZ", &tm);
+	snprintf(year, sizeof(year), "%04d", tm.tm_year + 1900);
+	memcpy(out, year, 4);
 	return out;
 }

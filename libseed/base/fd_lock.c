@@ -21,14 +21,15 @@ static void close_stream(FILE **f)
  * holder then stays unnamed. */
 static bool line_names(const char *line, const struct stat *st, long *pid)
 {
-	unsigned int major, minor;
+	unsigned int dev_major, dev_minor;
 	unsigned long long inode;
 	long holder;
 
-	if (sscanf(line, "%*u: FLOCK %*s %*s %ld %x:%x:%llu", &holder, &major, &minor,
-		   &inode) != 4)
+	if (sscanf(line, "%*u: FLOCK %*s %*s %ld %x:%x:%llu", &holder, &dev_major,
+		   &dev_minor, &inode) != 4)
 		return false;
-	if (major != major(st->st_dev) || minor != minor(st->st_dev) || inode != st->st_ino)
+	if (dev_major != major(st->st_dev) || dev_minor != minor(st->st_dev) ||
+	    inode != st->st_ino)
 		return false;
 	*pid = holder;
 	return true;
