@@ -22,7 +22,7 @@ umask 022
 export LC_ALL=C.UTF-8
 unset VMSEED_HOME XDG_DATA_HOME XDG_CONFIG_HOME NO_COLOR VMSEED_PASSPHRASE_COMMAND
 
-top=$(cd "${0%/*}/../.." && pwd)
+top=$(cd "${0%/*}" && while [ ! -e libseed/LAYERS ] && [ "$PWD" != / ]; do cd ..; done && pwd)
 VMSEED=${VMSEED:-$top/build/vmseed}
 export VMSEED
 PATH=${VMSEED%/*}:$PATH
