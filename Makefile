@@ -162,7 +162,7 @@ bench:
 
 ## demo: install what is missing, build, and carry two small VMs between two sites
 demo:
-	@$(SETUP) build demo
+	@$(SETUP) build
 	$(AGAIN) all
 	@VMSEED=$(abspath $(O)/vmseed) examples/demo.sh
 

@@ -3,7 +3,6 @@
 # setup.sh GROUP...: install the Debian 12 packages that a job needs and that are missing.
 #
 #   build   to compile libseed and the vmseed command
-#   demo    to run the demonstration
 #   check   to run `make check`
 #   deep    to run the sanitizer, clang, valgrind, interop and crash checks
 #   fleet   to build real guests, carry them over and boot one
@@ -17,7 +16,6 @@ packages() {
 	case $1 in
 	build) echo gcc libc6-dev make pkgconf libssl-dev libzstd-dev libjansson-dev \
 		libxml2-dev libpopt-dev libsmartcols-dev ;;
-	demo) echo openssl ;;
 	check) echo libcmocka-dev mandoc minisign openssl perl-base python3 python3-cryptography \
 		qemu-utils ;;
 	deep) echo clang valgrind strace zstd jq ;;
@@ -28,7 +26,7 @@ packages() {
 	esac
 }
 
-[ $# -gt 0 ] || { echo "usage: setup.sh build|demo|check|deep|fleet|bench|bare ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: setup.sh build|check|deep|fleet|bench|bare ..." >&2; exit 2; }
 wanted=
 for group in "$@"; do
 	list=$(packages "$group")
