@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of this folder share about libcrypto. */
+#ifndef SEED_CRYPTO_CRYPTO_INTERNAL_H
+#define SEED_CRYPTO_CRYPTO_INTERNAL_H
+
+#include <openssl/evp.h>
+
+#include "base/error.h"
+
+/* A call into libcrypto failed that no input of ours can make fail: memory is short, or the
+ * machine's configuration withholds an algorithm. Empties the thread's error queue. */
+int seed_libcrypto_error(struct seed_error *err, const char *what);
+
+static inline void seed_pkey_freep(EVP_PKEY **key) { EVP_PKEY_free(*key); }
+static inline void seed_pkey_ctx_freep(EVP_PKEY_CTX **ctx) { EVP_PKEY_CTX_free(*ctx); }
+static inline void seed_md_ctx_freep(EVP_MD_CTX **ctx) { EVP_MD_CTX_free(*ctx); }
+
+#endif
