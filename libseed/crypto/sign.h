@@ -23,6 +23,7 @@
 #define SEED_PUBLIC_KEY_TEXT 57		/* 56 base64 characters and NUL */
 #define SEED_SIGNATURE_MAX 1024		/* a longer .minisig is refused unread */
 #define SEED_KEY_ID 8
+#define SEED_SIGNATURE_RAW 74		/* "ED", key id, signature: the second line unencoded */
 
 struct seed_public_key {
 	uint8_t bytes[32];
@@ -32,7 +33,8 @@ struct seed_signing_key;	/* holds the secret in locked memory */
 
 void seed_public_key_id(const struct seed_public_key *key, uint8_t out[SEED_KEY_ID]);
 char *seed_public_key_text(const struct seed_public_key *key, char *out);
-/* Strict: right tag, and the key id must be the one that the key gives (ours always is). */
+/* Strict: right tag, and the key id must be the one that the key gives (ours always is). A key
+ * that is no canonical point, or one of small order (which would verify forgeries), is FORMAT too. */
 int seed_public_key_parse(struct seed_public_key *out, const char *text, struct seed_error *err);
 
 int seed_signing_key_generate(struct seed_signing_key **out, struct seed_error *err);
@@ -57,6 +59,11 @@ int seed_sign(const struct seed_signing_key *key, const void *data, size_t len,
 /* Any deviation of form, a wrong key, wrong bytes or a wrong trusted comment is SEED_ERR_TRUST. */
 int seed_sign_verify(const struct seed_public_key *key, const void *data, size_t len,
 		     const char *signature, size_t signature_len, struct seed_error *err);
+/* The bare signature, for files that keep many: no trusted comment. */
+int seed_sign_raw(const struct seed_signing_key *key, const void *data, size_t len,
+		  uint8_t out[SEED_SIGNATURE_RAW], struct seed_error *err);
+int seed_sign_verify_raw(const struct seed_public_key *key, const void *data, size_t len,
+			 const uint8_t signature[SEED_SIGNATURE_RAW], struct seed_error *err);
 /* The key id hint that a .minisig names, for finding the key; SEED_ERR_TRUST if malformed. */
 int seed_signature_key_id(const char *signature, size_t signature_len, uint8_t out[SEED_KEY_ID],
 			  struct seed_error *err);
