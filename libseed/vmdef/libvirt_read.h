@@ -11,6 +11,13 @@
 
 #include "vmdef/vmdef.h"
 
+/**
+ * seed_libvirt_read() - read one definition
+ * @path: where @data came from: for messages, as the "definition" file, and for relative paths;
+ *        nothing is opened here
+ * @data: @len bytes, not NUL-terminated
+ * @err:  FORMAT with the line, or RANGE, behind @path
+ */
 int seed_libvirt_read(struct seed_vmdef **out, const char *path, const char *data, size_t len,
 		      struct seed_error *err);
 

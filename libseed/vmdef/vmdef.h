@@ -14,6 +14,8 @@
 #define SEED_VM_NAME_MAX 255	/* bytes */
 #define SEED_SLOT_MAX 32	/* bytes: "vda", "scsi0:0" */
 #define SEED_VM_DISKS_MAX 64
+#define SEED_VM_FILES_MAX 64
+#define SEED_VM_ID_MAX 255	/* bytes of a serial or WWN */
 
 struct seed_vmdef_disk {
 	char *slot;		/* [A-Za-z0-9:._-], unique in the VM */
@@ -25,12 +27,13 @@ struct seed_vmdef_disk {
 };
 
 struct seed_vmdef_file {
-	char *role;		/* "definition", "nvram", "tpm" */
-	char *path;
+	char *role;		/* "definition", "nvram", "loader", "tpm" */
+	char *path;		/* absolute, or as the definition was named; may not exist (an NVRAM
+				 * file is made by a VM's first start) */
 };
 
 struct seed_vmdef {
-	char *name;
+	char *name;		/* raw, valid UTF-8; may hold anything else but NUL */
 	struct seed_id uuid;
 	bool has_uuid;		/* else the id is UUIDv5(site, name) */
 	char *source;		/* where it was read from, for messages */
@@ -41,11 +44,26 @@ struct seed_vmdef {
 struct seed_vmdef *seed_vmdef_new(void);
 void seed_vmdef_free(struct seed_vmdef *def);
 static inline void seed_vmdef_freep(struct seed_vmdef **def) { seed_vmdef_free(*def); }
+void seed_vmdef_disk_clear(struct seed_vmdef_disk *disk);
+
+/* 1 to SEED_VM_NAME_MAX bytes of valid UTF-8. */
+bool seed_vm_name_valid(const char *name);
+/* [A-Za-z0-9:._-]{1,32}, not "." or "..". */
+bool seed_slot_valid(const char *slot);
+
+/* Append to @def. They take the strings of @disk, also on failure: RANGE when the VM has too many,
+ * FORMAT when the slot is taken or malformed. */
+int seed_vmdef_add_disk(struct seed_vmdef *def, struct seed_vmdef_disk *disk,
+			struct seed_error *err);
+int seed_vmdef_add_file(struct seed_vmdef *def, const char *role, const char *path,
+			struct seed_error *err);
 
 /**
  * seed_vmdef_read() - what a VM argument names
  * @arg: a definition file, or NAME=DISK[,DISK...] (slots vda, vdb, ... in order)
- * @uuid: for one ad-hoc VM, or NULL
+ * @uuid: for one ad-hoc VM, or NULL; with a definition it is USAGE
+ * @err: USAGE when @arg is something else (the message says what to write instead), FORMAT or
+ *       RANGE when a definition is broken
  *
  * Which of the two it is: an existing file is a definition (recognised by its content, see
  * detect); otherwise what has '=' is ad hoc; otherwise USAGE ("no such file").
