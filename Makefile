@@ -72,7 +72,8 @@ CRASH_STORIES	= $(wildcard tests/crash/*.sh)
 MAN_PAGES	= $(wildcard man/*.[1-9])
 LINT		= tests/layers.sh tests/man.sh
 RUN		= VMSEED=$(abspath $(O)/vmseed) BUILD=$(abspath $(O)) CC="$(CC)" tests/run.sh
-AGAIN		= +$(MAKE) --no-print-directory
+AGAIN		= +@$(MAKE) --no-print-directory \
+		  $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 Q	:= $(if $(V),,@)
 say	= $(if $(V),,@echo '  $(1)' $(2))
