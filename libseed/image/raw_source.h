@@ -5,10 +5,13 @@
  *
  * A source is held while it is open. A block device is opened O_EXCL: one that
  * is mounted, or under dm or md, is SEED_ERR_BUSY and named with what holds it.
- * A file takes QEMU's image lock (OFD byte locks at 100+ and 200+, as
- * block/file-posix.c does): it is SEED_ERR_BUSY, with the holder's program and
- * pid, when a running QEMU may write it. Where locks do not work the source is
- * UNPROVEN, not refused. Anything but a regular file or block device is FORMAT.
+ * Files and devices take QEMU's image lock (OFD byte locks at 100+ and 200+, as
+ * block/file-posix.c does; QEMU opens devices without O_EXCL): one that a running
+ * QEMU may write is SEED_ERR_BUSY, with the holder's program and pid. A file
+ * where locks do not work is UNPROVEN, not refused. Anything but a regular file
+ * or block device is FORMAT.
+ *
+ * The text of errors of open begins with @path; those of reading do not.
  */
 #ifndef SEED_IMAGE_RAW_SOURCE_H
 #define SEED_IMAGE_RAW_SOURCE_H
