@@ -13,8 +13,16 @@ fleet=$(realpath -m "${FLEET:-${TMPDIR:-/var/tmp}/vmseed-fleet}")
 guests='web01 web02 db01 app01'
 medium=$tmp/caddy
 passed=0 failed=0 skipped=0
-trap 'kill $(jobs -p) 2>/dev/null
-	rm -rf "$tmp"; echo "$passed passed, $failed failed, $skipped skipped"; [ $failed = 0 ]' EXIT
+finish() {
+	local status=$?
+	[ $status = 0 ] || [ $failed -gt 0 ] || failed=1
+	# shellcheck disable=SC2046 # none, one or more
+	kill $(jobs -p) 2>/dev/null
+	rm -rf "$tmp"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	exit $((failed > 0))
+}
+trap finish EXIT
 
 # What a step prints stays hidden unless it fails; what follows a failed step is pointless.
 step() { # TEXT CMD...
@@ -31,7 +39,7 @@ step() { # TEXT CMD...
 }
 
 stored_bytes() {
-	find "$medium" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'
+	find "$medium" -type f -printf '%s\n' | awk '{ n += $1 } END { printf "%d\n", n }'
 }
 
 build_fleet() {
