@@ -4,15 +4,17 @@
  * deduplication asks.
  *
  * Digests lie in insertion order in chunks (32 bytes each); beside them an
- * open-addressing table of 32-bit entry numbers, addressed by the digest's own
- * bits and grown by half, so that a digest costs at most 40 bytes in all. At
- * @max_bytes the oldest chunk is forgotten: a block may then be stored twice,
- * never wrongly. Because insertion order is write order, the digests of a
- * pack that failed leave again by cutting the tail.
+ * open-addressing table of 32-bit slots (entry number and a few bits of tag),
+ * grown by half, so that a digest costs at most 40 bytes in all from some tens
+ * of thousands up. At @max_bytes (512 KiB at the least) the oldest chunk is
+ * forgotten: a block may then be stored twice, never wrongly. Because insertion
+ * order is write order, the digests of a pack that failed leave again by cutting
+ * the tail.
  *
  * SHA-256 of guest data chooses the slot. A guest can make its digests share
- * low bits only by work that grows exponentially; the table is addressed by a
+ * bits only by work that grows exponentially; the table is addressed by a
  * secret-keyed mix all the same, so that probe lengths stay what they should be.
+ * One thread at a time.
  */
 #ifndef SEED_BASE_DIGEST_MAP_H
 #define SEED_BASE_DIGEST_MAP_H
