@@ -89,29 +89,34 @@ stories: all $(SHIM)
 unit: $(UNIT)
 
 ## check: install what is missing, build, run unit tests, stories and lint checks
-check:
-	@$(SETUP) build check
-	$(AGAIN) check-built
+## check-unit: the unit tests alone
+## check-cli: the stories over the command line alone
+## check-interop: other people's programs and the independent reader against ours
+## check-crash: kill, cut and fault sweeps
+## check-valgrind: unit tests under valgrind
+CHECKS	:= check check-unit check-cli check-interop check-crash check-valgrind
+$(CHECKS):
+	@$(SETUP) build check $(if $(filter %-interop %-crash %-valgrind,$@),deep)
+	$(AGAIN) $@-built
 
-.PHONY: check-built
+.PHONY: $(CHECKS) $(CHECKS:%=%-built)
 check-built: stories unit
 	@$(RUN) $(UNIT) $(CLI_STORIES) $(LINT)
 
-## check-unit: the unit tests alone
-check-unit: unit
+check-unit-built: unit
 	@$(RUN) $(UNIT)
 
-## check-cli: the stories over the command line alone
-check-cli: stories
+check-cli-built: stories
 	@$(RUN) $(CLI_STORIES)
 
-## check-interop: other people's programs and the independent reader against ours
-check-interop: stories
+check-interop-built: stories
 	@$(RUN) $(INTEROP_STORIES)
 
-## check-crash: kill, cut and fault sweeps
-check-crash: stories
+check-crash-built: stories
 	@$(RUN) -t 1800 $(CRASH_STORIES)
+
+check-valgrind-built: unit
+	@$(RUN) -t 900 -w 'valgrind -q --error-exitcode=99 --leak-check=full' $(UNIT)
 
 ## check-fleet: real Debian guests from one home to another, compared and booted
 check-fleet:
@@ -121,18 +126,16 @@ check-fleet:
 
 ## check-asan: unit tests and stories under the address and undefined-behaviour sanitizers
 check-asan:
+	@$(SETUP) build check
 	$(AGAIN) O=$(O)-asan SANITIZE=address,undefined check-sanitized
 
 .PHONY: check-sanitized
 check-sanitized: stories unit
 	@$(RUN) -t 900 $(UNIT) $(CLI_STORIES)
 
-## check-valgrind: unit tests under valgrind
-check-valgrind: unit
-	@$(RUN) -t 900 -w 'valgrind -q --error-exitcode=99 --leak-check=full' $(UNIT)
-
 ## check-clang: build everything with clang and the same warnings
 check-clang:
+	@$(SETUP) build check deep
 	$(AGAIN) O=$(O)-clang CC=clang all unit
 
 ## check-man: the manual pages, by mandoc
@@ -149,6 +152,7 @@ layers: $(LIBSEED)
 
 ## fuzz: every fuzz target for FUZZ_SECONDS (60) each, with clang
 fuzz:
+	@$(SETUP) build check deep
 	$(AGAIN) O=$(O)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-run
 
 .PHONY: fuzz-run
@@ -181,9 +185,8 @@ clean:
 help:
 	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-.PHONY: all unit check check-unit check-cli check-interop check-crash check-fleet check-asan \
-	check-valgrind check-clang check-man check-bare layers fuzz bench demo install clean \
-	help FORCE
+.PHONY: all unit check-fleet check-asan check-clang check-man check-bare layers fuzz bench demo \
+	install clean help FORCE
 
 # The settings of the last build; every object depends on them.
 $(O)/settings: FORCE

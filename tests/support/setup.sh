@@ -18,7 +18,7 @@ packages() {
 		libxml2-dev libpopt-dev libsmartcols-dev ;;
 	check) echo libcmocka-dev mandoc minisign openssl perl-base python3 python3-cryptography \
 		qemu-utils ;;
-	deep) echo clang valgrind strace zstd jq ;;
+	deep) echo clang libclang-rt-dev valgrind strace zstd jq ;;
 	fleet) echo mmdebstrap fdisk dosfstools e2fsprogs qemu-system-x86 python3 ;;
 	bench) echo borgbackup restic qemu-utils tar zstd python3 ;;
 	bare) echo mmdebstrap git ;;
