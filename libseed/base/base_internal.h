@@ -25,4 +25,8 @@ int seed_error_io(struct seed_error *err, int errnum, const char *fmt, ...)
 int seed_path_split(int *parent, const char **name, int dir, const char *path,
 		    struct seed_error *err);
 
+/* A new file without a name, for reading and writing, on @folder's file system; it ends
+ * with its descriptor. */
+int seed_file_unnamed(int *out, int folder, struct seed_error *err);
+
 #endif

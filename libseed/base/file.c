@@ -116,6 +116,23 @@ int seed_file_replace(int dir, const char *path, const void *data, size_t len, m
 	return 0;
 }
 
+int seed_file_unnamed(int *out, int folder, struct seed_error *err)
+{
+	char temp[TEMP_NAME];
+	int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR)
+		return seed_error_io(err, errno, "open");
+	if (fd < 0) {	/* a crash between open and unlink leaves it for the sweep */
+		if (temp_name(temp, err) < 0 ||
+		    seed_path_open(&fd, folder, temp, O_RDWR | O_CREAT | O_EXCL, 0600, err) < 0)
+			return -1;
+		unlinkat(folder, temp, 0);
+	}
+	*out = fd;
+	return 0;
+}
+
 static int sweep_name(const char *name, void *arg, struct seed_error *err)
 {
 	const int *dir = arg;
