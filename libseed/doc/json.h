@@ -22,12 +22,16 @@
 #include "base/id.h"
 
 #define SEED_JSON_INT_MAX ((uint64_t)1 << 53)	/* integers stay below */
+#define SEED_JSON_MAX (64u << 20)		/* bytes of a document */
+#define SEED_JSON_DEPTH 32			/* objects and arrays in each other */
+#define SEED_JSON_MEMBERS 64			/* of an object that a reader reads */
 
 struct seed_json;	/* a value; opaque */
 
 /* ---- reading ---- */
 
-/* @len bytes, not NUL-terminated; a document that is not one object is SEED_ERR_FORMAT. */
+/* @len bytes, not NUL-terminated; a document that is not one object is SEED_ERR_FORMAT, one over
+ * SEED_JSON_MAX is SEED_ERR_RANGE. White space may follow it, nothing else. */
 int seed_json_parse(struct seed_json **out, const char *data, size_t len, struct seed_error *err);
 void seed_json_free(struct seed_json *doc);
 static inline void seed_json_freep(struct seed_json **doc) { seed_json_free(*doc); }
@@ -37,13 +41,17 @@ struct seed_json_reader {
 	const struct seed_json *object;
 	struct seed_error *err;
 	bool failed;
-	unsigned int taken;	/* members taken so far, for seed_json_done() */
+	uint64_t taken;		/* a bit for each member, in document order */
 	char path[128];		/* of the object, for messages */
 };
+/* @object NULL (what a failed take gives) makes a reader that has failed, as does a value that is no
+ * object: nested readers need no checks of their own. @path "" for the document itself. */
 void seed_json_begin(struct seed_json_reader *r, const struct seed_json *object, const char *path,
 		     struct seed_error *err);
 
-/* Missing or of another type: the reader fails. @max counts bytes; a text with NUL is refused. */
+/* Missing or of another type: the reader fails, and the take gives "", 0, false, zeroes or NULL.
+ * Taking one member twice is a bug of the caller. @max counts bytes; a text with NUL is refused.
+ * Integers are at most @max and below SEED_JSON_INT_MAX; 1.0 and 1e3 are no integers. */
 const char *seed_json_take_text(struct seed_json_reader *r, const char *key, size_t max);
 uint64_t seed_json_take_uint(struct seed_json_reader *r, const char *key, uint64_t max);
 bool seed_json_take_bool(struct seed_json_reader *r, const char *key);
@@ -58,7 +66,7 @@ const struct seed_json *seed_json_take_array(struct seed_json_reader *r, const c
  * value that is there: "if (seed_json_has(...)) take". */
 bool seed_json_has(struct seed_json_reader *r, const char *key);
 
-size_t seed_json_count(const struct seed_json *array);
+size_t seed_json_count(const struct seed_json *array);	/* NULL: 0 */
 const struct seed_json *seed_json_at(const struct seed_json *array, size_t index);
 /* An element as unsigned integer, text, object; false when it is of another type. */
 bool seed_json_uint(const struct seed_json *value, uint64_t *out);
@@ -74,7 +82,8 @@ int seed_json_done(struct seed_json_reader *r);
 /* ---- writing: values are built, then dumped once ---- */
 
 /* All return NULL when memory is short, and take NULL in as failure, so that one check at
- * seed_json_dump() is enough. "set" and "append" take @value. */
+ * seed_json_dump() is enough. "set" and "append" take @value. Texts are UTF-8: one that is not makes
+ * the dump fail, so names from outside are encoded before. */
 struct seed_json *seed_json_new_object(void);
 struct seed_json *seed_json_new_array(void);
 void seed_json_set(struct seed_json *object, const char *key, struct seed_json *value);
@@ -92,8 +101,9 @@ void seed_json_append(struct seed_json *array, struct seed_json *value);
 void seed_json_append_uint(struct seed_json *array, uint64_t value);
 void seed_json_append_text(struct seed_json *array, const char *text);
 
-/* Members in the order they were set. @indent 0: one line. A newline ends the text. The caller
- * frees *@out. Fails when any earlier step ran out of memory. */
+/* Members in the order they were set; ASCII only, the rest is escaped. @indent 0: one line without
+ * spaces. A newline ends the text. The caller frees *@out. Fails when any earlier step ran out of
+ * memory (SYSTEM) or was given a text that is not UTF-8 (FORMAT). */
 int seed_json_dump(const struct seed_json *object, int indent, char **out, size_t *len,
 		   struct seed_error *err);
 
