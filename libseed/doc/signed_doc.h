@@ -28,7 +28,8 @@ const char *seed_doc_type_name(enum seed_doc_type type);	/* "card", "medium", ..
 /* A new document of version 1: an object with type, version and key already set. */
 struct seed_json *seed_doc_new(enum seed_doc_type type, const struct seed_public_key *key);
 
-/* Dump @object and sign exactly these bytes. The caller frees *@text. */
+/* Dump @object and sign exactly these bytes. The caller frees *@text. An object whose type, version
+ * and key are not those of seed_doc_new(@type) for this key is SEED_ERR_USAGE: it is never signed. */
 int seed_doc_sign(const struct seed_json *object, const struct seed_signing_key *key,
 		  enum seed_doc_type type, char **text, size_t *len,
 		  char signature[SEED_SIGNATURE_MAX], struct seed_error *err);
