@@ -8,6 +8,7 @@
 #define SEED_PACK_READER_H
 
 #include "base/vec.h"
+#include "crypto/digest.h"
 #include "pack/pack_format.h"
 
 struct seed_pack_reader;
@@ -29,6 +30,7 @@ static inline void seed_pack_reader_closep(struct seed_pack_reader **r)
 uint32_t seed_pack_reader_records(const struct seed_pack_reader *reader);	/* data records */
 const struct seed_table_entry *seed_pack_reader_record(const struct seed_pack_reader *reader,
 						       uint32_t number);
+/* NULL when the set is sealed and its key is not known. */
 const struct seed_seal *seed_pack_reader_seal(const struct seed_pack_reader *reader);
 
 /* Append all entries of the block index (struct seed_index_entry) to @out, in (record, slot)
@@ -42,5 +44,13 @@ int seed_pack_reader_index(struct seed_pack_reader *reader, struct seed_record_c
  * *@start: where in @buf the first one begins. Nothing is checked yet. */
 int seed_pack_reader_read(struct seed_pack_reader *reader, uint32_t first, uint32_t count,
 			  uint8_t *buf, size_t room, size_t *start, struct seed_error *err);
+
+/* The digest of the whole file beside the records', for whoever reads all of it anyway: begin, then
+ * every stored record in order (seed_digest_add_and_hash), the index too, then end. This is the one
+ * check of the salt that needs no key. INTEGRITY when it is not what the commit says. */
+void seed_pack_reader_hash_begin(const struct seed_pack_reader *reader,
+				 struct seed_digest_stream *s);
+int seed_pack_reader_hash_end(const struct seed_pack_reader *reader, struct seed_digest_stream *s,
+			      struct seed_error *err);
 
 #endif

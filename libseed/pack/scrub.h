@@ -19,10 +19,15 @@ int seed_file_read_back(int dir, const char *path, uint64_t length,
 
 /**
  * seed_pack_reindex() - rebuild a pack's table and index from its records
- * @table: receives struct seed_table_entry, @index: struct seed_index_entry of the data records that
- *         are whole; digests are worked out anew, so a block found here is what it is
+ * @table: receives a struct seed_table_entry for each data record that could be walked, so that
+ *         entry n is record n
+ * @index: receives a struct seed_index_entry for each block of those that open; digests are worked
+ *         out anew, so a block found here is what it is
+ * @err: INTEGRITY when even the header is not this pack's; MEDIUM when it cannot be read; NOTFOUND
+ *       when it is sealed and the key not known
  *
- * For a pack whose tail is damaged: the records before the damage still serve.
+ * For a pack whose tail is damaged: the records before the damage still serve. The walk ends, with
+ * success, at the index, at the end of the file, or at a damaged record header.
  */
 int seed_pack_reindex(int dir, const struct seed_pack_id *id, const struct seed_set_key *key,
 		      struct seed_vec *table, struct seed_vec *index, struct seed_error *err);
