@@ -5,9 +5,10 @@
  *
  *   header[80] = "VMSEEDSF" version:u16=1 role:u16 set[16] seed[16] number:u32 salt[32]
  *
- * Key = HKDF-SHA256(data key, salt, "vmseed " role name " 1" || set || seed || number:u32); record
- * context = set || seed || number:u32. Bound to set and seed, not to a volume: copies may
- * stand on several volumes.
+ * Key = HKDF-SHA256(data key, salt, "vmseed " role name " 1" || set || seed || number:u32), the
+ * role name being "manifest", "list" or "side"; record context = set || seed || number:u32. Every
+ * record but the last holds at least one byte; an empty file is one empty last record. Bound to set
+ * and seed, not to a volume: copies may stand on several volumes.
  */
 #ifndef SEED_PACK_SEALED_FILE_H
 #define SEED_PACK_SEALED_FILE_H
@@ -24,7 +25,7 @@ struct seed_file_id {
 };
 
 #define SEED_FILE_NAME 80
-/* "seeds/ID/manifest.json", "seeds/ID/list-0000-0001", "seeds/ID/file-0000"; sealed ones
+/* "seeds/ID/manifest.json", "seeds/ID/list-0000-0001", "seeds/ID/file-0000" (decimal); sealed ones
  * end in ".sealed" and the manifest is "manifest.sealed". Relative to the set's folder. */
 char *seed_file_name(const struct seed_file_id *id, bool sealed, char *out);
 
