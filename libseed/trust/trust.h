@@ -4,10 +4,12 @@
  *
  *   HOME/trust/NAME.card      the card as it came
  *   HOME/trust/NAME.scope     optional: one VM name or uuid a line; absent = any VM of its own
- *   HOME/trust/NAME.revoked   the fingerprint: its presence revokes the card's key for good
+ *   HOME/trust/NAME.revoked   a line for each revoked card: its fingerprint and signing key
  *
- * The home's own site is always known (under its own name), so that an exporter can read its
- * own media. A revoked signing key stays revoked under any name.
+ * A signing key that stands in any .revoked file stays revoked for good, under any
+ * name. A .revoked file that does not read that way, an empty one say, revokes the
+ * card beside it whatever it is. The home's own site is always known (under its own
+ * name), so that an exporter can read its own media.
  */
 #ifndef SEED_TRUST_TRUST_H
 #define SEED_TRUST_TRUST_H
@@ -25,12 +27,14 @@ struct seed_trusted {
 
 struct seed_trust;			/* the loaded folder */
 
-/* @own NULL: a home without keys of its own. */
+/* @own NULL: the card in the home stands for its own site, if there is one. A file in the folder
+ * that cannot be understood fails the whole, with its name: never is a part of trust ignored. */
 int seed_trust_open(struct seed_trust **out, int home, const struct seed_site *own,
 		    struct seed_error *err);
 void seed_trust_close(struct seed_trust *trust);
 static inline void seed_trust_closep(struct seed_trust **trust) { seed_trust_close(*trust); }
 
+/* The own site first, then by name; revoked ones too. */
 size_t seed_trust_count(const struct seed_trust *trust);
 const struct seed_trusted *seed_trust_at(const struct seed_trust *trust, size_t index);
 
@@ -51,12 +55,15 @@ int seed_trust_allows(const struct seed_trusted *signer, const struct seed_id *v
  * @fingerprint: as typed by a person; must match, or TRUST
  * @scope: @scope_count names or uuids; 0 = any VM of its own
  *
- * USAGE when the name is taken by another site's card. The same site with a changed key is
- * refused too: revoke first. The same card again is fine and only changes the scope.
+ * USAGE when the name is taken by another site's card, or the card is trusted under another name.
+ * TRUST when its key was revoked here. The same site with a changed key is TRUST too: revoke
+ * first, then its new card may take the old name. The same card again is fine and only changes
+ * the scope.
  */
 int seed_trust_add(int home, const char *name, const char *card_text, size_t len,
 		   const char *fingerprint, const char *const *scope, size_t scope_count,
 		   struct seed_error *err);
+/* NOTFOUND when there is no such name; revoking twice is fine. */
 int seed_trust_revoke(int home, const char *name, struct seed_error *err);
 
 #endif
