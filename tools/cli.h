@@ -82,7 +82,7 @@ struct cli_usage {
 poptContext cli_begin(struct cli *cli, int argc, const char **argv, const struct poptOption *table,
 		      const struct cli_usage *use);
 /* Reads all options. USAGE naming the option that is unknown, lacks its value or has a wrong one.
- * --help and --version print and end the program here, with status 0. */
+ * After --help and --version it fails too, with no error set: returning -1 ends with status 0. */
 int cli_parse(struct cli *cli, poptContext ctx, struct seed_error *err);
 void cli_popt_freep(poptContext *ctx);
 /* For POPT_ARG_ARGV: a NULL-terminated array, NULL when the option was not given. */
@@ -132,6 +132,15 @@ void cli_warn(struct cli *cli, const char *fmt, ...) __attribute__((format(print
 /* May colour be used on this stream (1 or 2)? --color, NO_COLOR, CLICOLOR_FORCE, TERM, isatty. */
 bool cli_colour(const struct cli *cli, int fd);
 
+/* ---- for cmd_key.c ---- */
+
+/* Says that the home has no keys, and the way on; returns -1. */
+int cli_no_keys(struct cli *cli, struct seed_error *err);
+/* A passphrase for new keys from --passphrase-file, -fd or -command (or their variables), or, with
+ * @prompt, typed twice. *@given says whether there is one. @out holds SEED_PASSPHRASE_MAX. */
+int cli_new_passphrase(struct cli *cli, bool prompt, char *out, bool *given,
+		       struct seed_error *err);
+
 /* ---- for vmseed.c ---- */
 
 #define VMSEED_VERSION "0.1"
@@ -141,5 +150,11 @@ int cli_open(struct cli *cli, struct seed_error *err);
 void cli_close(struct cli *cli);
 /* The command's full name so far: "vmseed key trust". */
 const char *cli_command_path(const struct cli *cli);
+/* Take the last word off that name: a command that stands for another one. */
+void cli_leave(struct cli *cli);
+/* --help or --version was printed: the command's -1 is no failure. */
+bool cli_ended(const struct cli *cli);
+/* The last progress line; then, unless @status is 0, the error as people or programs read it. */
+void cli_finish(struct cli *cli, int status, const struct seed_error *err);
 
 #endif

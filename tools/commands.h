@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The subcommands, one file each: cmd_NAME.c. Their shape is in cli.h. */
+#ifndef TOOLS_COMMANDS_H
+#define TOOLS_COMMANDS_H
+
+#include "cli.h"
+
+int cmd_key(struct cli *cli, int argc, const char **argv, struct seed_error *err);
+
+#endif

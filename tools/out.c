@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "out.h"
+
+#include <errno.h>
+#include <libsmartcols.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+struct out_table {
+	struct libscols_table *scols;
+	size_t columns, rows;
+	bool no_memory;
+};
+
+int out_table_new(struct out_table **out, const struct out_column *columns, size_t count,
+		  struct seed_error *err)
+{
+	SEED_AUTO(out_table_freep) struct out_table *table = calloc(1, sizeof(*table));
+
+	if (!table || !(table->scols = scols_new_table()))
+		return seed_error_sys(err, ENOMEM, "table");
+	table->columns = count;
+	for (size_t i = 0; i < count; i++)
+		if (!scols_table_new_column(table->scols, columns[i].name, 0,
+					    (columns[i].right ? SCOLS_FL_RIGHT : 0) |
+					    (columns[i].trunc ? SCOLS_FL_TRUNC : 0)))
+			return seed_error_sys(err, ENOMEM, "table");
+	*out = seed_steal(&table);
+	return 0;
+}
+
+void out_table_free(struct out_table *table)
+{
+	if (!table)
+		return;
+	scols_unref_table(table->scols);
+	free(table);
+}
+
+void out_table_row(struct out_table *table, const char *const *cells)
+{
+	struct libscols_line *line = scols_table_new_line(table->scols, NULL);
+
+	table->rows++;
+	if (!line)
+		table->no_memory = true;
+	for (size_t i = 0; line && i < table->columns; i++)
+		if (scols_line_set_data(line, i, cells[i] ? cells[i] : "-") != 0)
+			table->no_memory = true;
+}
+
+int out_table_print(struct out_table *table, struct seed_error *err)
+{
+	if (table->no_memory)
+		return seed_error_sys(err, ENOMEM, "table");
+	if (table->rows > 0 && scols_print_table(table->scols) != 0)
+		return seed_error_sys(err, errno ? errno : EIO, "print the table");
+	return 0;
+}
+
+const char *out_name(const char *name, char *buf, size_t size)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789._:-";
+
+	if (*name && strspn(name, plain) == strlen(name))
+		return name;
+	return seed_quote(name, buf, size);
+}
+
+struct seed_json *out_json_new(const char *name)
+{
+	struct seed_json *doc = seed_json_new_object();
+	char schema[64];
+
+	snprintf(schema, sizeof(schema), "vmseed-%s", name);
+	seed_json_set_text(doc, "schema", schema);
+	seed_json_set_uint(doc, "schema_version", 1);
+	return doc;
+}
+
+int out_json_print(struct seed_json *doc, struct seed_error *err)
+{
+	SEED_AUTO(seed_json_freep) struct seed_json *owned = doc;
+	SEED_AUTO(seed_freep) char *text = NULL;
+	size_t len;
+
+	if (seed_json_dump(owned, 2, &text, &len, err) < 0)
+		return -1;
+	fwrite(text, 1, len, stdout);
+	return 0;
+}
