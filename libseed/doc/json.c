@@ -3,6 +3,7 @@
 #include "doc/json.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static bool too_deep(const char *data, size_t len)
 
 int seed_json_parse(struct seed_json **out, const char *data, size_t len, struct seed_error *err)
 {
-	json_error_t why;
+	json_error_t why = { .text = "" };
 	json_t *doc;
 
 	if (len > SEED_JSON_MAX)
@@ -48,6 +49,8 @@ int seed_json_parse(struct seed_json **out, const char *data, size_t len, struct
 		return seed_error_set(err, SEED_ERR_FORMAT, "not JSON of ours: nested over %d deep",
 				      SEED_JSON_DEPTH);
 	doc = json_loadb(len ? data : "", len, JSON_REJECT_DUPLICATES, &why);
+	if (!doc && !why.text[0])	/* most often: out of memory within a text looks like bad JSON */
+		return seed_error_sys(err, ENOMEM, "JSON");
 	if (!doc)
 		return seed_error_set(err, SEED_ERR_FORMAT, "not JSON of ours: line %d: %s",
 				      why.line, why.text);

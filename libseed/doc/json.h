@@ -82,8 +82,8 @@ int seed_json_done(struct seed_json_reader *r);
 /* ---- writing: values are built, then dumped once ---- */
 
 /* All return NULL when memory is short, and take NULL in as failure, so that one check at
- * seed_json_dump() is enough. "set" and "append" take @value. Texts are UTF-8: one that is not makes
- * the dump fail, so names from outside are encoded before. */
+ * seed_json_dump() is enough. "set" and "append" take @value, which may be filled before or after.
+ * Texts are UTF-8: one that is not makes the dump fail, so names from outside are encoded before. */
 struct seed_json *seed_json_new_object(void);
 struct seed_json *seed_json_new_array(void);
 void seed_json_set(struct seed_json *object, const char *key, struct seed_json *value);

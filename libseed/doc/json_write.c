@@ -71,15 +71,23 @@ struct seed_json *seed_json_new_array(void)
 
 /* ---- members and elements ---- */
 
+/* A value that found no place. A caller may hold an object or array that it means to fill only now:
+ * freed, it would be written to; so it is lost, once, in a program that is out of memory. */
+static void drop(struct seed_json *value)
+{
+	if (!json_is_object(inside(value)) && !json_is_array(inside(value)))
+		json_decref(inside(value));
+}
+
 void seed_json_set(struct seed_json *object, const char *key, struct seed_json *value)
 {
 	if (!object) {
-		seed_json_free(value);
+		drop(value);
 		return;
 	}
 	if (json_object_set(inside(object), key, inside(value)) < 0) {	/* also when it is NULL */
 		mark_broken(inside(object), BROKEN_MEMORY);
-		seed_json_free(value);
+		drop(value);
 		return;
 	}
 	json_decref(inside(value));	/* the object's reference is the one that stays */
@@ -88,12 +96,12 @@ void seed_json_set(struct seed_json *object, const char *key, struct seed_json *
 void seed_json_append(struct seed_json *array, struct seed_json *value)
 {
 	if (!array) {
-		seed_json_free(value);
+		drop(value);
 		return;
 	}
 	if (json_array_append(inside(array), inside(value)) < 0) {
 		mark_broken(inside(array), BROKEN_MEMORY);
-		seed_json_free(value);
+		drop(value);
 		return;
 	}
 	json_decref(inside(value));

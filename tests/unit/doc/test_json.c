@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cmocka_all.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -420,10 +421,109 @@ static void without_memory_for_the_object_all_steps_are_harmless(void **state)
 	(void)state;
 	seed_json_set_uint(NULL, "a", 1);
 	seed_json_set_text(NULL, "a", "b");
-	seed_json_set(NULL, "a", seed_json_new_array());
-	seed_json_append(NULL, seed_json_new_object());
+	seed_json_set(NULL, "a", NULL);
+	seed_json_append(NULL, NULL);
 	seed_json_append_text(NULL, "\xff");
 	assert_fails(seed_json_dump(NULL, 0, &text, &len, &err), &err, SEED_ERR_SYSTEM);
+}
+
+/* ---- memory that runs out ---- */
+
+static unsigned int fail_at;	/* the allocation that fails, counted from 1; 0: none does */
+static bool fail_after;		/* and all after it */
+static unsigned int allocations;
+static _Alignas(16) uint8_t arena[1 << 18];	/* memory of one run: what leaks is not missed */
+static size_t used;
+
+static void *failing_malloc(size_t size)
+{
+	size_t *chunk = (size_t *)(void *)(arena + used);
+
+	allocations++;
+	if (fail_at && (allocations == fail_at || (fail_after && allocations > fail_at)))
+		return NULL;
+	used += 16 + (size + 15) / 16 * 16;
+	assert_true(used <= sizeof(arena));
+	*chunk = size;
+	return (uint8_t *)chunk + 16;
+}
+
+/* Whoever uses it now will not get far. */
+static void spoiling_free(void *p)
+{
+	if (p)
+		memset(p, 0xdd, *(size_t *)(void *)((uint8_t *)p - 16));
+}
+
+static int build_and_dump(struct seed_error *err)
+{
+	SEED_AUTO(seed_json_freep) struct seed_json *doc = seed_json_new_object();
+	struct seed_json *array = seed_json_new_array(), *inner;
+	SEED_AUTO(seed_freep) char *text = NULL;
+	size_t len;
+
+	seed_json_set(doc, "array", array);
+	for (unsigned int i = 0; i < 20; i++) {
+		inner = seed_json_new_object();
+		seed_json_set_uint(inner, "number", i);
+		seed_json_append(array, inner);
+		seed_json_set_text(inner, "text", "filled after it was appended");
+	}
+	seed_json_set_bool(doc, "end", true);
+	return seed_json_dump(doc, 0, &text, &len, err);
+}
+
+static int parse_and_free(struct seed_error *err)
+{
+	static const char text[] = "{\"a\":[1,2.5,\"three\",{\"b\":null}],\"c\":\"\\u00e4\"}";
+	struct seed_json *doc = NULL;
+
+	if (seed_json_parse(&doc, text, strlen(text), err) < 0)
+		return -1;
+	seed_json_free(doc);
+	return 0;
+}
+
+/* Let each allocation fail in turn, alone and with all after it, until none is left to fail. */
+static void fail_every_allocation(int (*work)(struct seed_error *err), bool always_system)
+{
+	for (int after = 0; after < 2; after++) {
+		unsigned int failures = 0;
+
+		fail_after = after;
+		for (fail_at = 1;; fail_at++) {
+			struct seed_error err = { 0 };
+			int result;
+
+			allocations = 0;
+			used = 0;
+			result = work(&err);
+			if (allocations < fail_at)
+				break;
+			failures++;
+			assert_int_equal(result, -1);
+			if (always_system || err.kind != SEED_ERR_FORMAT)
+				assert_int_equal(err.kind, SEED_ERR_SYSTEM);
+		}
+		assert_true(failures > 10);
+	}
+}
+
+static void no_document_goes_out_with_a_member_missing(void **state)
+{
+	(void)state;
+	json_set_alloc_funcs(failing_malloc, spoiling_free);
+	fail_every_allocation(build_and_dump, true);
+	json_set_alloc_funcs(malloc, free);
+}
+
+/* Within a text jansson takes a lack of memory for bad JSON; that it ends well is what counts. */
+static void parsing_ends_well_without_memory(void **state)
+{
+	(void)state;
+	json_set_alloc_funcs(failing_malloc, spoiling_free);
+	fail_every_allocation(parse_and_free, false);
+	json_set_alloc_funcs(malloc, free);
 }
 
 int main(void)
@@ -445,6 +545,8 @@ int main(void)
 		cmocka_unit_test(indented_text_means_the_same),
 		cmocka_unit_test(a_failed_step_anywhere_fails_the_dump),
 		cmocka_unit_test(without_memory_for_the_object_all_steps_are_harmless),
+		cmocka_unit_test(no_document_goes_out_with_a_member_missing),
+		cmocka_unit_test(parsing_ends_well_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
