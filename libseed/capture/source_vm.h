@@ -4,10 +4,11 @@
  *
  *   vm.json            name, lineage, last generation signed, when
  *   SLOT.list          digests of the last reading, home form
- *   SLOT.stamp         whose reading: path and identity of the source, when recorded, and how far
+ *   SLOT.stamp         whose reading: identity of the source, when recorded, and how far
  *
  * The generation is made durable here before a manifest is signed with it: gaps are fine,
- * a number used twice is not.
+ * a number used twice is not. A vm.json that is damaged is an error and never begun anew: a
+ * generation could be used twice.
  */
 #ifndef SEED_CAPTURE_SOURCE_VM_H
 #define SEED_CAPTURE_SOURCE_VM_H
@@ -20,7 +21,7 @@
 struct seed_source_vm {
 	int dir;			/* HOME/vms/UUID */
 	struct seed_id uuid;
-	char *name;
+	char *name;			/* as the definition has it now */
 	struct seed_lineage lineage;
 	uint64_t generation;		/* last one signed or reserved */
 };
@@ -30,7 +31,7 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 			const struct seed_site *site, struct seed_error *err);
 void seed_source_vm_close(struct seed_source_vm *vm);
 static inline void seed_source_vm_closep(struct seed_source_vm **v) { seed_source_vm_close(*v); }
-/* generation + 1, durable on return. */
+/* generation + 1, durable on return. RANGE at the end of the numbers. */
 int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error *err);
 /* A definition's uuid, or UUIDv5(site id, name). */
 int seed_source_vm_uuid(struct seed_id *out, const struct seed_vmdef *def,
@@ -42,6 +43,7 @@ struct seed_stamp {
 	int64_t recorded;		/* unix seconds when @identity was taken */
 	uint64_t blocks;		/* blocks [0, blocks) of the list are of this reading */
 };
+/* Durable on return. Sync the list first: a stamp speaks for what its list holds. */
 int seed_stamp_write(struct seed_source_vm *vm, const char *slot, const struct seed_stamp *stamp,
 		     struct seed_error *err);
 /* NOTFOUND when there is none. */

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cmocka_all.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "capture/source_vm.h"
+#include "tmpdir.h"
+
+#define UUID "01010101-0101-0101-0101-010101010101"
+
+static const struct seed_site site = { .name = "hq", .id = { { 5, 5, 5 } } };
+
+/* Of @name; @uuid_byte 0: without a uuid of its own. Static strings: never freed. */
+static struct seed_vmdef def_of(const char *name, uint8_t uuid_byte)
+{
+	struct seed_vmdef def = { .has_uuid = uuid_byte != 0 };
+
+	memcpy(&def.name, &name, sizeof(name));
+	memset(def.uuid.bytes, uuid_byte, sizeof(def.uuid.bytes));
+	return def;
+}
+
+static struct seed_source_vm *open_vm(const struct tmpdir *home, const char *name)
+{
+	struct seed_vmdef def = def_of(name, 1);
+	struct seed_source_vm *vm = NULL;
+	struct seed_error err = { 0 };
+
+	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err);
+	return vm;
+}
+
+static void the_id_is_declared_or_made_from_site_and_name(void **state)
+{
+	struct seed_vmdef declared = def_of("web01", 1), named = def_of("web01", 0);
+	struct seed_vmdef other = def_of("web02", 0);
+	struct seed_site elsewhere = site;
+	struct seed_id a, b;
+	struct seed_error err = { 0 };
+
+	(void)state;
+	elsewhere.id.bytes[0]++;
+	assert_ok(seed_source_vm_uuid(&a, &declared, &site, &err), &err);
+	assert_true(seed_id_equal(&a, &declared.uuid));
+	assert_ok(seed_source_vm_uuid(&a, &named, &site, &err), &err);
+	assert_int_equal(a.bytes[6] >> 4, 5);
+	assert_int_equal(a.bytes[8] >> 6, 2);
+	assert_ok(seed_source_vm_uuid(&b, &named, &site, &err), &err);
+	assert_true(seed_id_equal(&a, &b));
+	assert_ok(seed_source_vm_uuid(&b, &named, &elsewhere, &err), &err);
+	assert_false(seed_id_equal(&a, &b));
+	assert_ok(seed_source_vm_uuid(&b, &other, &site, &err), &err);
+	assert_false(seed_id_equal(&a, &b));
+}
+
+static void a_new_vm_begins_a_timeline_of_ours(void **state)
+{
+	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(*state, "../../x\n");
+	static const struct seed_id nil;
+	struct stat st;
+
+	assert_string_equal(vm->name, "../../x\n");
+	assert_int_equal(vm->generation, 0);
+	assert_int_equal(vm->lineage.count, 1);
+	assert_false(vm->lineage.timelines[0].forked);
+	assert_true(seed_id_equal(&vm->lineage.timelines[0].writer, &site.id));
+	assert_false(seed_id_equal(&vm->lineage.timelines[0].id, &nil));
+	assert_int_equal(fstatat(((struct tmpdir *)*state)->fd, "vms/" UUID "/vm.json", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(fstatat(((struct tmpdir *)*state)->fd, "vms/" UUID, &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void generations_rise_over_runs_and_renames(void **state)
+{
+	struct seed_lineage lineage;
+	struct seed_error err = { 0 };
+	struct seed_source_vm *vm = open_vm(*state, "web01");
+
+	lineage = vm->lineage;
+	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
+	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
+	assert_int_equal(vm->generation, 2);
+	seed_source_vm_close(vm);
+	vm = open_vm(*state, "web01-renamed");
+	assert_string_equal(vm->name, "web01-renamed");
+	assert_int_equal(vm->generation, 2);
+	assert_int_equal(seed_lineage_compare(&vm->lineage, 2, &lineage, 2), SEED_LINEAGE_SAME);
+	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
+	assert_int_equal(vm->generation, 3);
+	seed_source_vm_close(vm);
+}
+
+static void a_generation_is_on_disk_before_it_is_used(void **state)
+{
+	struct tmpdir *home = *state;
+	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(home, "web01");
+	struct seed_error err = { 0 };
+	char text[4096] = "";
+	int fd;
+
+	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
+	fd = openat(home->fd, "vms/" UUID "/vm.json", O_RDONLY);
+	assert_true(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	assert_non_null(strstr(text, "\"generation\": 1,"));
+	assert_non_null(strstr(text, "\"schema\": \"vmseed-source-vm\""));
+}
+
+static void a_second_run_finds_it_locked(void **state)
+{
+	struct tmpdir *home = *state;
+	struct seed_source_vm *first = open_vm(home, "web\n01");
+	struct seed_vmdef def = def_of("web\n01", 1);
+	struct seed_source_vm *second = NULL;
+	struct seed_error err;
+
+	assert_fails(seed_source_vm_open(&second, home->fd, &def, &site, &err), &err,
+		     SEED_ERR_LOCKED);
+	assert_null(second);
+	assert_non_null(strstr(err.text, "\"web%0A01\""));
+	seed_source_vm_close(first);
+}
+
+static void put_vm(const struct tmpdir *home, const char *text)
+{
+	tmpdir_put(home, "vms/" UUID "/vm.json", text, strlen(text));
+}
+
+#define LINEAGE "[{\"id\": \"61616161616161616161616161616161\", " \
+		"\"writer\": \"62626262626262626262626262626262\", \"forked_from\": null}]"
+#define VM(uuid, lineage, generation) \
+	"{\"schema\": \"vmseed-source-vm\", \"schema_version\": 1, \"uuid\": \"" uuid "\", " \
+	"\"name\": \"a\", \"lineage\": " lineage ", \"generation\": " generation ", \"updated\": 1}"
+
+static void a_damaged_file_is_never_begun_anew(void **state)
+{
+	static const char *const cases[] = {
+		"", "{", "[]", "{}",
+		VM("02010101-0101-0101-0101-010101010101", LINEAGE, "1"),
+		VM(UUID, "[]", "1"), VM(UUID, LINEAGE, "-1"), VM(UUID, LINEAGE, "9007199254740992"),
+		"{\"schema\": \"vmseed-other\", \"schema_version\": 1}",
+	};
+	struct seed_vmdef def = def_of("web01", 1);
+	struct tmpdir *home = *state;
+
+	seed_source_vm_close(open_vm(home, "web01"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct seed_source_vm *vm = NULL;
+		struct seed_error err;
+
+		put_vm(home, cases[i]);
+		assert_fails(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err,
+			     SEED_ERR_FORMAT);
+		assert_null(vm);
+		assert_non_null(strstr(err.text, UUID));
+		assert_true(tmpdir_holds(home, "vms/" UUID "/vm.json", cases[i], strlen(cases[i])));
+	}
+}
+
+static void the_numbers_end(void **state)
+{
+	struct seed_vmdef def = def_of("web01", 1);
+	struct tmpdir *home = *state;
+	struct seed_source_vm *vm = NULL;
+	struct seed_error err = { 0 };
+
+	seed_source_vm_close(open_vm(home, "web01"));
+	put_vm(home, VM(UUID, LINEAGE, "9007199254740990"));
+	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err);
+	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
+	assert_fails(seed_source_vm_next_generation(vm, &err), &err, SEED_ERR_RANGE);
+	assert_int_equal(vm->generation, SEED_GENERATION_MAX);
+	seed_source_vm_close(vm);
+}
+
+static void a_link_in_place_of_the_folder_is_not_followed(void **state)
+{
+	struct seed_vmdef def = def_of("web01", 1);
+	struct tmpdir *home = *state;
+	struct seed_source_vm *vm = NULL;
+	struct seed_error err = { 0 };
+
+	assert_int_equal(mkdirat(home->fd, "vms", 0700), 0);
+	assert_int_equal(symlinkat("/tmp", home->fd, "vms/" UUID), 0);
+	assert_int_equal(seed_source_vm_open(&vm, home->fd, &def, &site, &err), -1);
+	assert_null(vm);
+}
+
+static const struct seed_stamp sample = {
+	.identity = { .device = UINT64_MAX, .inode = (uint64_t)1 << 60, .size = 5u << 16,
+		      .mtime_ns = 1767323045123456789, .ctime_ns = -5, .provable = true },
+	.recorded = 1767323048,
+	.blocks = 3,
+};
+
+static void a_stamp_is_read_as_it_was_written(void **state)
+{
+	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(*state, "web01");
+	struct seed_error err = { 0 };
+	struct seed_stamp out;
+
+	assert_fails(seed_stamp_read(&out, vm, "vda", &err), &err, SEED_ERR_NOTFOUND);
+	assert_ok(seed_stamp_write(vm, "vda", &sample, &err), &err);
+	assert_ok(seed_stamp_read(&out, vm, "vda", &err), &err);
+	assert_true(seed_source_identity_equal(&out.identity, &sample.identity));
+	assert_int_equal(out.recorded, sample.recorded);
+	assert_int_equal(out.blocks, 3);
+	assert_fails(seed_stamp_read(&out, vm, "vdb", &err), &err, SEED_ERR_NOTFOUND);
+	assert_fails(seed_stamp_write(vm, "../vda", &sample, &err), &err, SEED_ERR_FORMAT);
+	assert_fails(seed_stamp_read(&out, vm, "..", &err), &err, SEED_ERR_FORMAT);
+}
+
+#define STAMP(mtime, blocks) \
+	"{\"schema\": \"vmseed-stamp\", \"schema_version\": 1, \"device\": \"1\", " \
+	"\"inode\": \"2\", \"size\": \"65537\", \"mtime_ns\": " mtime ", \"ctime_ns\": \"1\", " \
+	"\"provable\": true, \"recorded\": \"9\", \"blocks\": " blocks "}"
+
+static void malformed_stamps_are_refused(void **state)
+{
+	static const char *const cases[] = {
+		"", "{}", STAMP("1", "1"), STAMP("\"\"", "1"), STAMP("\"-\"", "1"),
+		STAMP("\" 1\"", "1"), STAMP("\"+1\"", "1"), STAMP("\"9223372036854775808\"", "1"),
+		STAMP("\"99999999999999999999\"", "1"), STAMP("\"1\"", "3"), STAMP("\"1\"", "-1"),
+	};
+	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(*state, "web01");
+	struct seed_error err = { 0 };
+	struct seed_stamp out;
+
+	tmpdir_put(*state, "vms/" UUID "/vda.stamp", STAMP("\"1\"", "2"),
+		   strlen(STAMP("\"1\"", "2")));
+	assert_ok(seed_stamp_read(&out, vm, "vda", &err), &err);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		tmpdir_put(*state, "vms/" UUID "/vda.stamp", cases[i], strlen(cases[i]));
+		assert_fails(seed_stamp_read(&out, vm, "vda", &err), &err, SEED_ERR_FORMAT);
+		assert_non_null(strstr(err.text, "vda.stamp"));
+	}
+}
+
+static void only_what_was_still_for_two_seconds_proves(void **state)
+{
+	const int64_t s = 1000000000;
+	struct seed_stamp stamp = sample;
+	struct seed_source_identity now;
+
+	(void)state;
+	stamp.recorded = 1000;
+	stamp.identity.mtime_ns = stamp.identity.ctime_ns = 998 * s - 1;
+	now = stamp.identity;
+	assert_true(seed_stamp_proves(&stamp, &now));
+	now.size++;
+	assert_false(seed_stamp_proves(&stamp, &now));
+	now = stamp.identity;
+	now.provable = false;
+	assert_false(seed_stamp_proves(&stamp, &now));
+	now = stamp.identity = (struct seed_source_identity){ .mtime_ns = 998 * s, .provable = true };
+	assert_false(seed_stamp_proves(&stamp, &now));
+	now = stamp.identity = (struct seed_source_identity){ .ctime_ns = 998 * s, .provable = true };
+	assert_false(seed_stamp_proves(&stamp, &now));
+	now = stamp.identity = (struct seed_source_identity){ .ctime_ns = 2000 * s, .provable = true };
+	assert_false(seed_stamp_proves(&stamp, &now));
+	stamp.recorded = INT64_MIN;
+	now = stamp.identity = (struct seed_source_identity){ .provable = true };
+	assert_false(seed_stamp_proves(&stamp, &now));
+}
+
+#define IN_HOME(test) cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_id_is_declared_or_made_from_site_and_name),
+		IN_HOME(a_new_vm_begins_a_timeline_of_ours),
+		IN_HOME(generations_rise_over_runs_and_renames),
+		IN_HOME(a_generation_is_on_disk_before_it_is_used),
+		IN_HOME(a_second_run_finds_it_locked),
+		IN_HOME(a_damaged_file_is_never_begun_anew),
+		IN_HOME(the_numbers_end),
+		IN_HOME(a_link_in_place_of_the_folder_is_not_followed),
+		IN_HOME(a_stamp_is_read_as_it_was_written),
+		IN_HOME(malformed_stamps_are_refused),
+		cmocka_unit_test(only_what_was_still_for_two_seconds_proves),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
