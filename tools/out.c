@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
-
 struct out_table {
 	struct libscols_table *scols;
 	size_t columns, rows;
@@ -58,16 +56,6 @@ int out_table_print(struct out_table *table, struct seed_error *err)
 	if (table->rows > 0 && scols_print_table(table->scols) != 0)
 		return seed_error_sys(err, errno ? errno : EIO, "print the table");
 	return 0;
-}
-
-const char *out_name(const char *name, char *buf, size_t size)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				    "0123456789._:-";
-
-	if (*name && strspn(name, plain) == strlen(name))
-		return name;
-	return seed_quote(name, buf, size);
 }
 
 struct seed_json *out_json_new(const char *name)
