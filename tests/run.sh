@@ -9,7 +9,7 @@
 # N skipped". Logs of failures stay in $BUILD/logs.
 set -u
 
-limit=600 jobs=$(nproc) wrapper= strict=${CI:-}
+limit=600 jobs=$(nproc) wrapper='' strict=${CI:-}
 while getopts st:j:w: option; do
 	case $option in
 	s) strict= ;;
