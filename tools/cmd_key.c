@@ -57,8 +57,8 @@ static int print_new(struct cli *cli, struct seed_error *err)
 		struct seed_json *doc = out_json_new("key");
 
 		cmd_key_describe(doc, card.name, &card);
-		seed_json_set_text(doc, "home",
-				   seed_quote(cli_home_path(cli), quoted, sizeof(quoted)));
+		out_json_name(doc, "home", cli_home_path(cli));
+		seed_json_set_bool(doc, "dry_run", false);
 		return out_json_print(doc, err);
 	}
 	printf("Made the keys of site %s in %s.\n\n"
@@ -98,6 +98,14 @@ static int would_create(struct cli *cli, const char *name, struct seed_error *er
 			return -1;
 		if (seed_site_exists(home))
 			return seed_error_set(err, SEED_ERR_USAGE, "this home has its keys already");
+	}
+	if (cli->json) {
+		struct seed_json *doc = out_json_new("key");
+
+		seed_json_set_text(doc, "name", name);
+		out_json_name(doc, "home", path);
+		seed_json_set_bool(doc, "dry_run", true);
+		return out_json_print(doc, err);
 	}
 	printf("Would make the keys of site %s in %s.\n", name,
 	       seed_quote(path, quoted, sizeof(quoted)));
@@ -264,6 +272,20 @@ static int key_card(struct cli *cli, int argc, const char **argv, struct seed_er
 
 /* ---- revoke ---- */
 
+static int revoke_key(struct cli *cli, int home, const char *name, struct seed_error *err)
+{
+	const struct seed_trusted *site;
+	const struct seed_trust *trust;
+
+	if (!cli->dry_run)
+		return seed_trust_revoke(home, name, err);
+	if (cli_trust(cli, &trust, err) < 0 || seed_trust_find(&site, trust, name, err) < 0)
+		return -1;
+	if (site->own)
+		return seed_error_set(err, SEED_ERR_USAGE, "%s is this site itself", name);
+	return 0;
+}
+
 static int key_revoke(struct cli *cli, int argc, const char **argv, struct seed_error *err)
 {
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL,
@@ -271,8 +293,6 @@ static int key_revoke(struct cli *cli, int argc, const char **argv, struct seed_
 			.args = "NAME",
 			.about = "Trust the key of a site no more, under any name, for good.",
 			.examples = { "vmseed key revoke dr", "vmseed key revoke --dry-run dr" } });
-	const struct seed_trust *trust;
-	const struct seed_trusted *site;
 	const char *name;
 	int home;
 
@@ -280,26 +300,21 @@ static int key_revoke(struct cli *cli, int argc, const char **argv, struct seed_
 	    cli_home(cli, &home, err) < 0)
 		return -1;
 	name = cli_rest(ctx)[0];
-	if (cli->dry_run) {
-		if (cli_trust(cli, &trust, err) < 0)
-			return -1;
-		if (seed_trust_find(&site, trust, name, err) < 0)
-			return cli_named(err);
-		if (site->own)
-			return seed_error_set(err, SEED_ERR_USAGE, "%s is this site itself", name);
-		printf("Would revoke the key of %s.\n", site->name);
-		return 0;
-	}
-	if (seed_trust_revoke(home, name, err) < 0)
+	if (revoke_key(cli, home, name, err) < 0)
 		return cli_named(err);
 	if (cli->json) {
 		struct seed_json *doc = out_json_new("key-revoke");
 
 		seed_json_set_text(doc, "name", name);
 		seed_json_set_text(doc, "state", "revoked");
+		seed_json_set_bool(doc, "dry_run", cli->dry_run);
 		return out_json_print(doc, err);
 	}
-	printf("Revoked the key of %s: nothing it signed is trusted here any more.\n", name);
+	if (cli->dry_run)
+		printf("Would revoke the key of %s.\n", name);
+	else
+		printf("Revoked the key of %s: nothing it signed is trusted here any more.\n",
+		       name);
 	return 0;
 }
 

@@ -88,19 +88,18 @@ static int ask_fingerprint(struct request *r, struct cli *cli, struct seed_error
 
 static int pin(struct request *r, struct cli *cli, struct seed_error *err)
 {
-	int home;
+	const char *const *scope = (const char *const *)r->scope;
+	const char *path = cli_home_path(cli);
+	int home = -1;
 
-	if (cli->dry_run) {
-		if (!seed_fingerprint_matches(&r->card, r->fingerprint))
-			return seed_error_set(err, SEED_ERR_TRUST,
-					      "the fingerprint typed is not that of this card");
-		return 0;
-	}
-	if (cli_home_make(cli, &home, err) < 0)
+	if (!cli->dry_run)
+		return cli_home_make(cli, &home, err) < 0 ? -1 :
+		       seed_trust_add(home, r->name, r->text, r->len, r->fingerprint, scope,
+				      cli_list_count(scope), err);
+	if ((!path || access(path, F_OK) == 0) && cli_home(cli, &home, err) < 0)
 		return -1;
-	return seed_trust_add(home, r->name, r->text, r->len, r->fingerprint,
-			      (const char *const *)r->scope,
-			      cli_list_count((const char *const *)r->scope), err);
+	return seed_trust_check(home, r->name, r->text, r->len, r->fingerprint, scope,
+				cli_list_count(scope), err);
 }
 
 static int print_trusted(const struct request *r, const struct cli *cli, struct seed_error *err)

@@ -34,6 +34,9 @@ int out_table_print(struct out_table *table, struct seed_error *err);
  * seed_quote() gives it. Returns @name or @buf. */
 const char *out_name(const char *name, char *buf, size_t size);
 
+/* The same for JSON: itself when it is valid UTF-8, else percent-encoded and in quotes. */
+void out_json_name(struct seed_json *object, const char *key, const char *name);
+
 /* A new document: {"schema": "vmseed-NAME", "schema_version": 1}; add to it, then print. */
 struct seed_json *out_json_new(const char *name);
 /* Prints and frees @doc (also on failure, also NULL). */

@@ -14,3 +14,16 @@ const char *out_name(const char *name, char *buf, size_t size)
 		return name;
 	return seed_quote(name, buf, size);
 }
+
+void out_json_name(struct seed_json *object, const char *key, const char *name)
+{
+	SEED_AUTO(seed_freep) char *quoted = NULL;
+	size_t size = 4 * strlen(name) + 8;	/* each byte at most %XX, the quotes, the NUL */
+
+	if (seed_utf8_valid(name, strlen(name))) {
+		seed_json_set_text(object, key, name);
+		return;
+	}
+	quoted = malloc(size);
+	seed_json_set_text(object, key, quoted ? seed_quote(name, quoted, size) : "?");
+}

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Progress for programs: one JSON object a line, with restic's key names. (no header of its own) */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
 #include "doc/json.h"
+#include "out.h"
 #include "progress.h"
 
 static void print(struct seed_json *doc)
@@ -26,13 +25,8 @@ static void set_bytes(struct seed_json *doc, const char *key, uint64_t bytes)
 
 static void set_name(struct seed_json *doc, const char *key, const char *name)
 {
-	char quoted[SEED_QUOTED];
-
-	if (!*name)
-		return;
-	if (!seed_utf8_valid(name, strlen(name)))
-		name = seed_quote(name, quoted, sizeof(quoted));
-	seed_json_set_text(doc, key, name);
+	if (*name)
+		out_json_name(doc, key, name);
 }
 
 static void json_status(const struct progress_status *s, enum progress_moment moment)

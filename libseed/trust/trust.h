@@ -63,6 +63,10 @@ int seed_trust_allows(const struct seed_trusted *signer, const struct seed_id *v
 int seed_trust_add(int home, const char *name, const char *card_text, size_t len,
 		   const char *fingerprint, const char *const *scope, size_t scope_count,
 		   struct seed_error *err);
+/* Whatever seed_trust_add() would refuse; changes nothing. @home -1: a home yet to be made. */
+int seed_trust_check(int home, const char *name, const char *card_text, size_t len,
+		     const char *fingerprint, const char *const *scope, size_t scope_count,
+		     struct seed_error *err);
 /* NOTFOUND when there is no such name; revoking twice is fine. */
 int seed_trust_revoke(int home, const char *name, struct seed_error *err);
 

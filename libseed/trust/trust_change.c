@@ -140,16 +140,12 @@ static int record_revoked(int home, const struct seed_trusted *site, struct seed
 	return seed_file_replace(home, path, text.data, text.len, 0600, err);
 }
 
-int seed_trust_add(int home, const char *name, const char *card_text, size_t len,
-		   const char *fingerprint, const char *const *scope, size_t scope_count,
-		   struct seed_error *err)
+/* What can be said without looking at who is trusted already. */
+static int check_request(struct seed_card *card, const char *name, const char *card_text,
+			 size_t len, const char *fingerprint, const char *const *scope,
+			 size_t scope_count, struct seed_error *err)
 {
-	SEED_AUTO(seed_trust_closep) struct seed_trust *trust = NULL;
-	SEED_AUTO(seed_fd_closep) int lock = -1;
-	char path[SEED_TRUST_PATH], quoted[SEED_QUOTED];
-	const struct seed_trusted *replaced;
-	struct seed_card card;
-	bool held;
+	char quoted[SEED_QUOTED];
 
 	if (!seed_site_name_valid(name))
 		return seed_error_set(err, SEED_ERR_USAGE,
@@ -157,12 +153,45 @@ int seed_trust_add(int home, const char *name, const char *card_text, size_t len
 				      "beginning with . or -",
 				      seed_quote(name, quoted, sizeof(quoted)), SEED_NAME_MAX);
 	if (check_entries(scope, scope_count, err) < 0 ||
-	    seed_card_read(&card, card_text, len, err) < 0)
+	    seed_card_read(card, card_text, len, err) < 0)
 		return -1;
-	if (!fingerprint || !seed_fingerprint_matches(&card, fingerprint))
+	if (!fingerprint || !seed_fingerprint_matches(card, fingerprint))
 		return seed_error_set(err, SEED_ERR_TRUST,
 				      "the fingerprint typed is not that of this card");
-	if (lock_folder(&lock, home, err) < 0 || seed_trust_open(&trust, home, NULL, err) < 0 ||
+	return 0;
+}
+
+int seed_trust_check(int home, const char *name, const char *card_text, size_t len,
+		     const char *fingerprint, const char *const *scope, size_t scope_count,
+		     struct seed_error *err)
+{
+	SEED_AUTO(seed_trust_closep) struct seed_trust *trust = NULL;
+	const struct seed_trusted *replaced;
+	struct seed_card card;
+	bool held;
+
+	if (check_request(&card, name, card_text, len, fingerprint, scope, scope_count, err) < 0)
+		return -1;
+	if (home < 0)
+		return 0;
+	if (seed_trust_open(&trust, home, NULL, err) < 0)
+		return -1;
+	return check_card(trust, name, &card, &held, &replaced, err);
+}
+
+int seed_trust_add(int home, const char *name, const char *card_text, size_t len,
+		   const char *fingerprint, const char *const *scope, size_t scope_count,
+		   struct seed_error *err)
+{
+	SEED_AUTO(seed_trust_closep) struct seed_trust *trust = NULL;
+	SEED_AUTO(seed_fd_closep) int lock = -1;
+	const struct seed_trusted *replaced;
+	char path[SEED_TRUST_PATH];
+	struct seed_card card;
+	bool held;
+
+	if (check_request(&card, name, card_text, len, fingerprint, scope, scope_count, err) < 0 ||
+	    lock_folder(&lock, home, err) < 0 || seed_trust_open(&trust, home, NULL, err) < 0 ||
 	    check_card(trust, name, &card, &held, &replaced, err) < 0)
 		return -1;
 	/* A revoked card that gives up its name leaves its key behind before it goes. Then the

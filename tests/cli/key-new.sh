@@ -3,6 +3,8 @@
 # A home gets its keys once; they may have a passphrase, which never is an argument.
 . "${0%/*}/lib.sh"
 says 'Would make' vmseed --home "$tmp/hq" key new -n hq
+[ "$(vmseed --home "$tmp/hq" key new -n --json hq | json 'd["dry_run"], d["name"]')" = '[true, "hq"]' ] ||
+	fail 'key new -n --json'
 [ ! -e "$tmp/hq" ] || fail '-n made the home'
 says 'vmseed key card' vmseed --home "$tmp/hq" key new hq
 [ "$(stat -c %a "$tmp/hq")" = 700 ] || fail 'the home is open to others'

@@ -22,6 +22,10 @@ fails_with 5 'fingerprint' vmseed --home "$hq" key trust -n "$tmp/dr.card" --fin
 [ ! -e "$hq/trust/dr.card" ] || fail 'a card was pinned without its fingerprint'
 
 # -n changes nothing; then by file, under its own name; again is fine.
+fails_with 2 'scope' vmseed --home "$hq" key trust -n --json "$tmp/dr.card" --fingerprint "$print" \
+	--scope "$(printf 'a\377')"
+says 'Would trust site dr' vmseed --home "$tmp/none" key trust -n "$tmp/dr.card" --fingerprint "$print"
+[ ! -e "$tmp/none" ] || fail '-n made a home'
 says 'Would trust site dr' vmseed --home "$hq" key trust -n "$tmp/dr.card" --fingerprint "$print"
 [ ! -e "$hq/trust/dr.card" ] || fail '-n pinned a card'
 says 'Trusted site dr as dr' vmseed --home "$hq" key trust "$tmp/dr.card" --fingerprint "$print"
@@ -31,6 +35,8 @@ says "dr +trusted +$print" vmseed --home "$hq" key list
 fails_with 2 'trusted already, as dr' \
 	vmseed --home "$hq" key trust "$tmp/dr.card" --fingerprint "$print" --name other
 fails_with 2 'this very site' vmseed --home "$dr" key trust "$tmp/dr.card" --fingerprint "$print"
+fails_with 2 'trusted already, as dr' \
+	vmseed --home "$hq" key trust -n "$tmp/dr.card" --fingerprint "$print" --name other
 
 # A scope, from stdin.
 run vmseed --home "$hq" key trust - --fingerprint "$print" --scope web01 --scope 'a b' <"$tmp/dr.card"
@@ -58,6 +64,7 @@ fails_with 5 'fingerprint' vmseed --home "$hq" key trust "$tmp/false.card" --fin
 fails_with 2 'nobody' vmseed --home "$hq" key revoke nobody
 fails_with 2 'this site itself' vmseed --home "$hq" key revoke hq
 says 'Would revoke' vmseed --home "$hq" key revoke -n dr
+[ "$(vmseed --home "$hq" key revoke -n --json dr | json 'd["dry_run"]')" = true ] || fail 'revoke -n --json'
 says 'dr +trusted' vmseed --home "$hq" key list
 says 'Revoked' vmseed --home "$hq" key revoke dr
 says 'dr +revoked' vmseed --home "$hq" key list
