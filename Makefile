@@ -70,7 +70,7 @@ CLI_STORIES	= $(filter-out %/lib.sh,$(wildcard tests/cli/*.sh))
 INTEROP_STORIES	= $(wildcard tests/interop/*.sh)
 CRASH_STORIES	= $(wildcard tests/crash/*.sh)
 MAN_PAGES	= $(wildcard man/*.[1-9])
-LINT		= tests/layers.sh tests/man.sh
+LINT		= tests/layers.sh tests/man.sh tests/schemas.py
 RUN		= VMSEED=$(abspath $(O)/vmseed) BUILD=$(abspath $(O)) CC="$(CC)" tests/run.sh
 AGAIN		= +@$(MAKE) --no-print-directory \
 		  $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
