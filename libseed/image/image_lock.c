@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +133,7 @@ static bool unsupported(int errnum)
 
 static int lock_byte(int fd, unsigned int byte, bool *held, struct seed_error *err)
 {
-	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	struct flock lock = { .l_type = F_RDLCK, .l_start = byte, .l_len = 1 };
 
 	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
 		return 0;
@@ -147,7 +148,7 @@ static int lock_byte(int fd, unsigned int byte, bool *held, struct seed_error *e
 static int check_byte(int fd, unsigned int byte, const char *what, bool *held,
 		      struct seed_error *err)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+	struct flock lock = { .l_type = F_WRLCK, .l_start = byte, .l_len = 1 };
 
 	if (fcntl(fd, F_OFD_GETLK, &lock) < 0) {
 		if (!unsupported(errno))
@@ -175,4 +176,16 @@ int seed_image_lock(int fd, bool *held, struct seed_error *err)
 		return -1;
 	*held = works;
 	return 0;
+}
+
+bool seed_image_has_writer(int fd)
+{
+	/* Whoever opens it for writing in between waits until the lease is back, and the kernel
+	 * tells us by a signal: one that nobody minds. */
+	if (fcntl(fd, F_SETSIG, SIGURG) < 0)
+		return false;
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+		return errno == EAGAIN;
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	return false;
 }

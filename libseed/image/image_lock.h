@@ -23,4 +23,9 @@
  */
 int seed_image_lock(int fd, bool *held, struct seed_error *err);
 
+/* Has somebody the file open for writing just now, lock or no lock: a loop device, dd, another
+ * hypervisor? Asked by a lease that is given back at once. False also where nobody can tell
+ * (not our file, no leases in this file system). @fd is open for reading only. */
+bool seed_image_has_writer(int fd);
+
 #endif

@@ -9,8 +9,8 @@
 struct seed_mem_image {
 	uint8_t *data;			/* borrowed; @size bytes */
 	uint64_t size;
-	uint64_t fail_read_at;		/* a read that covers this byte fails with EIO; UINT64_MAX: never */
-	uint64_t fail_write_at;
+	uint64_t fail_read_at;		/* a read of this byte fails: EIO; UINT64_MAX: never */
+	uint64_t fail_write_at;		/* the same for writes */
 	uint64_t bytes_read;		/* counted, to show what was not read */
 	bool fail_sync;
 };

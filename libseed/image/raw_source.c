@@ -166,7 +166,11 @@ static int open_held(struct raw_source *raw, const char *path, struct seed_error
 	}
 	if (seed_image_lock(raw->fd, &held, err) < 0)
 		return -1;
-	raw->base.held = held || raw->device ? SEED_CAPTURED_OFFLINE : SEED_CAPTURED_UNPROVEN;
+	if (raw->device)
+		held = true;	/* O_EXCL */
+	else if (seed_image_has_writer(raw->fd))
+		held = false;
+	raw->base.held = held ? SEED_CAPTURED_OFFLINE : SEED_CAPTURED_UNPROVEN;
 	/* Readahead in large steps; a refusal costs nothing but that. */
 	(void)posix_fadvise(raw->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	return 0;

@@ -8,8 +8,9 @@
  * Files and devices take QEMU's image lock (OFD byte locks at 100+ and 200+, as
  * block/file-posix.c does; QEMU opens devices without O_EXCL): one that a running
  * QEMU may write is SEED_ERR_BUSY, with the holder's program and pid. A file
- * where locks do not work is UNPROVEN, not refused. Anything but a regular file
- * or block device is FORMAT.
+ * where locks do not work, or that somebody without such a lock has open for
+ * writing (a loop device, say), is UNPROVEN, not refused. Anything but a regular
+ * file or block device is FORMAT.
  *
  * The text of errors of open begins with @path; those of reading do not.
  */

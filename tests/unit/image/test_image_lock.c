@@ -42,7 +42,7 @@ static pid_t child_with_lock(const struct image *image, off_t byte, short type)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		int fd = open(image->path, O_RDWR | O_CLOEXEC);
+		int fd = open(image->path, (type == F_WRLCK ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 
 		if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0 || write(ready[1], "!", 1) != 1)
 			_exit(1);
@@ -131,6 +131,35 @@ static void the_same_image_can_be_held_twice(void **state)
 	assert_ok(seed_raw_source_open(&b, image.path, &err), &err);
 }
 
+/* A loop device or dd takes no lock: the copy cannot be called held. */
+static void a_writer_without_a_lock_leaves_it_unproven(void **state)
+{
+	struct seed_source *src = NULL;
+	struct seed_error err = { 0 };
+	struct image image;
+	int fd;
+
+	put_image(state, &image);
+	fd = open(image.path, O_RDONLY | O_CLOEXEC);
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
+		close(fd);
+		skip();		/* no leases here */
+	}
+	close(fd);
+	fd = open(image.path, O_WRONLY | O_CLOEXEC);
+	assert_ok(seed_raw_source_open(&src, image.path, &err), &err);
+	assert_int_equal(src->held, SEED_CAPTURED_UNPROVEN);
+	seed_source_close(src);
+	close(fd);
+	assert_ok(seed_raw_source_open(&src, image.path, &err), &err);
+	assert_int_equal(src->held, SEED_CAPTURED_OFFLINE);
+	/* And nobody is kept waiting afterwards. */
+	fd = open(image.path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+	assert_true(fd >= 0);
+	close(fd);
+	seed_source_close(src);
+}
+
 static void need_qemu_io(void)
 {
 	if (system("qemu-io --version >/dev/null 2>&1") != 0)
@@ -216,6 +245,7 @@ int main(void)
 		TEST(readers_of_any_kind_are_welcome),
 		TEST(an_exclusive_lock_on_our_bytes_is_busy),
 		TEST(the_same_image_can_be_held_twice),
+		TEST(a_writer_without_a_lock_leaves_it_unproven),
 		TEST(a_running_qemu_makes_it_busy_and_is_named),
 		TEST(qemu_may_read_but_not_write_what_we_hold),
 	};
