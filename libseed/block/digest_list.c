@@ -132,21 +132,42 @@ static uint64_t skip_hole(const struct seed_list *list, uint64_t index)
 	return block < list->blocks ? block : list->blocks;
 }
 
+/* Read what is data beneath the window; reading holes would fill the page cache with them. */
+static int read_window(struct seed_list *list, uint64_t first, size_t len, struct seed_error *err)
+{
+	uint64_t begin = first * SEED_DIGEST_SIZE, end = begin + len, stop;
+	uint8_t *to = (uint8_t *)list->window;
+	off_t hole;
+
+	list->hole = true;
+	memset(to, 0, len);
+	for (uint64_t at = begin; at < end; at = stop) {
+		at = skip_hole(list, at / SEED_DIGEST_SIZE) * SEED_DIGEST_SIZE;
+		if (at >= end)
+			break;
+		hole = lseek(list->fd, (off_t)at, SEEK_HOLE);
+		/* Whole digests, and always one at least. */
+		stop = hole < 0 ? end : ((uint64_t)hole / SEED_DIGEST_SIZE + 1) * SEED_DIGEST_SIZE;
+		if (stop > end)
+			stop = end;
+		list->hole = false;
+		if (seed_fd_pread(list->fd, to + (at - begin), stop - at, at, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Have the window that holds @index in memory. */
 static int load_window(struct seed_list *list, uint64_t index, struct seed_error *err)
 {
 	uint64_t first = index - index % WINDOW;
-	size_t len = window_count(list, first) * SEED_DIGEST_SIZE;
 
 	if (list->first == first)
 		return 0;
 	if (flush_window(list, err) < 0)
 		return -1;
 	list->first = NO_WINDOW;
-	list->hole = skip_hole(list, first) >= first + window_count(list, first);
-	if (list->hole)
-		memset(list->window, 0, len);
-	else if (seed_fd_pread(list->fd, list->window, len, first * SEED_DIGEST_SIZE, err) < 0)
+	if (read_window(list, first, window_count(list, first) * SEED_DIGEST_SIZE, err) < 0)
 		return -1;
 	list->first = first;
 	return 0;
@@ -345,8 +366,15 @@ static uint64_t scan_window(const struct seed_list *list, uint64_t index,
 {
 	size_t count = window_count(list, list->first), at = (size_t)(index - list->first);
 
-	while (at < count && seed_digest_kind(&list->window[at]) == kind)
-		at++;
+	while (at < count) {
+		if (kind == SEED_BLOCK_ZERO && at % PAGE == 0 && count - at >= PAGE &&
+		    seed_block_is_zero(&list->window[at], PAGE * SEED_DIGEST_SIZE))
+			at += PAGE;
+		else if (seed_digest_kind(&list->window[at]) == kind)
+			at++;
+		else
+			break;
+	}
 	return list->first + at;
 }
 

@@ -159,7 +159,8 @@ static int parse_run(struct seed_list_reader *r, uint32_t i, uint64_t *at, uint6
 	struct seed_run *run = &r->runs[i];
 	uint32_t kind = seed_get32(raw->kind);
 
-	*run = (struct seed_run){ .start = seed_get64(raw->start), .count = seed_get64(raw->count) };
+	*run = (struct seed_run){ .start = seed_get64(raw->start),
+				  .count = seed_get64(raw->count) };
 	if (kind > SEED_BLOCK_MISSING || !all_zero(raw->zero, sizeof(raw->zero)))
 		return bad(r, "a run of an unknown kind", err);
 	run->kind = (enum seed_block_kind)kind;

@@ -18,7 +18,7 @@
 
 /* Streaming: leaves in order. Plain data. */
 struct seed_merkle {
-	struct seed_digest stack[64];	/* one full subtree a level where the bit of @leaves is set */
+	struct seed_digest stack[64];	/* a full subtree for each bit set in @leaves */
 	uint64_t leaves;
 };
 void seed_merkle_begin(struct seed_merkle *m);

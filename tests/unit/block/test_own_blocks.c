@@ -68,7 +68,7 @@ static void blocks_of_one_vm_alone_are_own(void **state)
 {
 	static const int64_t a[] = { 0, 5, 6, 7, -1, 8, 9, 5 };	/* 5 twice here: still own */
 	static const int64_t b[] = { 7, 1, 2, 0, -1, 3, 3, 3 };
-	static const int64_t a2[] = { 1, 10, 5, 0, 0, 0, 0, 8 };	/* a second disk of a's VM */
+	static const int64_t a2[] = { 1, 10, 5, 0, 0, 0, 0, 8 };	/* a's second disk */
 	struct seed_own_disk disks[] = {
 		disk_of(state, 0, 4, 8), disk_of(state, 1, 9, 8), disk_of(state, 2, 4, 8),
 	};
