@@ -18,15 +18,13 @@ static bool dumb_terminal(void)
 
 static const struct progress_view *choose_view(const struct cli *cli)
 {
-	if (cli->state->progress_mode == CLI_PROGRESS_JSON)
-		return &progress_json;
-	if (cli->quiet)
-		return &progress_none;
 	switch (cli->state->progress_mode) {
 	case CLI_PROGRESS_TTY:
 		return &progress_tty;
 	case CLI_PROGRESS_PLAIN:
 		return &progress_plain;
+	case CLI_PROGRESS_JSON:
+		return &progress_json;
 	case CLI_PROGRESS_NONE:
 		return &progress_none;
 	default:

@@ -92,8 +92,10 @@ static void end_phase(struct progress *p)
 		return;
 	p->in_phase = false;
 	p->s.run_bytes += p->s.done;
-	if (p->view->status)
+	if (p->view->status && !p->quiet)
 		show(p, seed_clock_ms(), PROGRESS_PHASE_END);
+	else
+		update_rate(p, seed_clock_ms());
 }
 
 static void begin_phase(struct progress *p, const struct seed_event *e, uint64_t now)
@@ -126,9 +128,10 @@ static void advance(struct progress *p, const struct seed_event *e, uint64_t now
 	if (p->s.total && p->s.done > p->s.total)
 		p->s.done = p->s.total;
 	p->s.skipped = e->skipped;
-	if (v->status && (now - p->shown_ms >= v->interval_ms ||
-			  (v->step_percent && percent(&p->s) - p->shown_percent >=
-							      v->step_percent)))
+	if (!v->status || p->quiet)
+		return;
+	if (now - p->shown_ms >= v->interval_ms ||
+	    (v->step_percent && percent(&p->s) - p->shown_percent >= v->step_percent))
 		show(p, now, PROGRESS_GOING);
 }
 
@@ -171,7 +174,7 @@ void progress_finish(struct progress *p, bool success)
 	if (!p)
 		return;
 	end_phase(p);
-	if (success && p->view->summary && p->s.phase[0])
+	if (success && p->view->summary && !p->quiet && p->s.phase[0])
 		p->view->summary(&p->s);
 }
 

@@ -41,7 +41,8 @@ extern const struct progress_view progress_none;	/* messages alone, as plain sho
 
 struct progress;
 
-struct progress *progress_new(const struct progress_view *view, bool quiet);	/* NULL: no memory */
+/* @quiet: warnings, and the line that SIGUSR1 asks for, alone. NULL: no memory. */
+struct progress *progress_new(const struct progress_view *view, bool quiet);
 void progress_free(struct progress *progress);
 /* For struct seed_events: @arg is the struct progress. */
 void progress_report(void *arg, const struct seed_event *event);

@@ -8,8 +8,7 @@ static void plain_status(const struct progress_status *s, enum progress_moment m
 {
 	char line[256];
 
-	fprintf(stderr, "%s%s\n", progress_line(s, moment, line, sizeof(line)),
-		moment == PROGRESS_PHASE_END ? "  (end of phase)" : "");
+	fprintf(stderr, "%s\n", progress_line(s, moment, line, sizeof(line)));
 }
 
 static void plain_message(enum seed_event_kind kind, const char *text, bool line_open)
