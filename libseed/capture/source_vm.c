@@ -20,7 +20,7 @@
 #define VM_FILE "vm.json"
 #define VM_FILE_MAX (256u << 10)	/* bytes: 64 timelines take 20 KiB */
 #define STAMP_MAX 4096u
-#define STAMP_NAME (SEED_SLOT_MAX + sizeof(".stamp"))
+#define STAMP_NAME (SEED_SLOT_MAX + sizeof(SEED_STAMP_PART ".stamp"))
 #define NUMBER_MAX 24			/* bytes of a 64-bit number in decimal, sign and NUL */
 
 int seed_source_vm_uuid(struct seed_id *out, const struct seed_vmdef *def,
@@ -187,7 +187,12 @@ int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error 
 
 static int stamp_name(char out[STAMP_NAME], const char *slot, struct seed_error *err)
 {
-	if (!seed_slot_valid(slot))
+	char bare[SEED_SLOT_MAX + 1];
+	size_t len = strcspn(slot, "+");
+
+	snprintf(bare, sizeof(bare), "%.*s", (int)len, slot);
+	if (len > SEED_SLOT_MAX || !seed_slot_valid(bare) ||
+	    (slot[len] && strcmp(slot + len, SEED_STAMP_PART) != 0))
 		return seed_error_set(err, SEED_ERR_FORMAT, "not a slot");
 	snprintf(out, STAMP_NAME, "%s.stamp", slot);
 	return 0;

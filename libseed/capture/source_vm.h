@@ -37,6 +37,9 @@ int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error 
 int seed_source_vm_uuid(struct seed_id *out, const struct seed_vmdef *def,
 			const struct seed_site *site, struct seed_error *err);
 
+/* Behind a slot: the list and stamp of a reading in progress. No slot contains '+'. */
+#define SEED_STAMP_PART "+part"
+
 /* Which reading SLOT.list holds. */
 struct seed_stamp {
 	struct seed_source_identity identity;
