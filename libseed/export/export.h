@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Export: any number of VMs, each disk read once, into a set on a medium.
+ *
+ * Steps: plan (definitions, disks, duplicates) - lock the medium, find or make
+ * the set, sweep what an interrupted run left - read, store, read back - own
+ * blocks - lists and manifests, read back - one full commit, which alone makes
+ * the run's seeds exist. A VM that fails has a verdict and does not stop the others.
+ */
+#ifndef SEED_EXPORT_EXPORT_H
+#define SEED_EXPORT_EXPORT_H
+
+#include "base/event.h"
+#include "base/vec.h"
+#include "capture/capture.h"
+#include "export/set_writer.h"
+#include "vmdef/vmdef.h"
+
+struct seed_export_options {
+	int home;
+	const struct seed_site *own;
+	const struct seed_trust *trust;
+	const struct seed_card *recipient;	/* NULL: plaintext */
+	bool data;				/* false: --no-data */
+	const char *const *exclude_slots;	/* NULL-terminated, or NULL */
+	unsigned int jobs;			/* workers */
+	uint64_t memory;			/* bytes for the deduplication table */
+	const struct seed_events *events;
+	const struct seed_cancel *cancel;
+};
+
+struct seed_export_disk {
+	const struct seed_vmdef_disk *def;	/* borrowed from the VM's definition */
+	uint64_t size, data_bytes;		/* bytes in data extents when planned */
+	uint32_t sector_size;
+	struct seed_capture_facts facts;	/* once captured */
+	struct seed_vec own_runs;		/* struct seed_run */
+	uint64_t own_blocks;
+	uint32_t compared;			/* with so many other VMs */
+};
+
+struct seed_export_vm {
+	struct seed_vmdef *def;			/* owned */
+	struct seed_id uuid;
+	struct seed_vec disks;			/* struct seed_export_disk: those that travel */
+	bool done;
+	struct seed_error err;			/* why not, when !@done */
+	struct seed_id seed;			/* once done */
+	uint64_t generation;
+	enum seed_captured captured;		/* the least of its disks */
+	struct seed_source_vm *kept;		/* its record at home, locked, while exporting */
+	struct seed_vec files;			/* struct seed_export_file, read when its turn came */
+};
+
+struct seed_export_file {			/* a side file: definition, NVRAM, TPM state */
+	char role[16];
+	char *data;
+	size_t len;
+};
+
+struct seed_export {				/* what a command shows */
+	struct seed_vec vms;			/* struct seed_export_vm */
+	struct seed_id set;
+	bool new_set;
+	uint64_t data_bytes;			/* of all disks, to read at most */
+	uint64_t scanned_bytes;			/* of these, done with */
+	uint64_t bytes_read;
+	struct seed_set_totals totals;
+	uint64_t added_bytes;			/* on the medium, by this run */
+	uint32_t commit;			/* number of the full commit; 0: none was made */
+};
+
+/**
+ * seed_export_plan() - what an export would do, without writing anything
+ * @defs: struct seed_vmdef *, taken over on success and failure alike
+ * @err: USAGE when two of them are one VM (both named), a slot to exclude is nobody's, or nothing
+ *       is left to export
+ *
+ * A VM whose disks cannot be opened has its error in the result and does not fail the plan.
+ */
+int seed_export_plan(struct seed_export *out, struct seed_vec *defs,
+		     const struct seed_export_options *opt, struct seed_error *err);
+/**
+ * seed_export_run() - carry out a plan
+ * @err: PARTIAL when some VMs failed, the first one's kind when all did; MEDIUM, INTEGRITY and so
+ *       on when the medium or its set stopped the run
+ */
+int seed_export_run(struct seed_export *plan, struct seed_medium *medium,
+		    const struct seed_export_options *opt, struct seed_error *err);
+void seed_export_clear(struct seed_export *plan);
+
+#endif

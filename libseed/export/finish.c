@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The end of an export: what describes the blocks is written behind them,
+ * everything is read back, and one full commit makes the seeds exist. A crash
+ * anywhere here leaves files that no commit names; the packs stay.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "block/list_part.h"
+#include "crypto/digest.h"
+#include "crypto/random.h"
+#include "export/export_internal.h"
+#include "manifest/manifest.h"
+#include "pack/scrub.h"
+#include "pack/sealed_file.h"
+
+struct finish {
+	struct seed_export *plan;
+	struct seed_volume *volume;
+	const struct seed_export_options *opt;
+	struct seed_vec files;		/* struct seed_commit_file: of this run */
+	struct seed_vec seeds;		/* struct seed_id: of this run */
+};
+
+static int note_file(struct finish *f, const struct seed_file_id *id,
+		     const struct seed_stored_facts *stored, struct seed_error *err)
+{
+	struct seed_commit_file *file = seed_vec_push(&f->files, sizeof(*file), NULL);
+
+	if (!file)
+		return seed_error_sys(err, ENOMEM, "commit");
+	seed_file_name(id, f->volume->sealed, file->path);
+	file->facts = *stored;
+	return 0;
+}
+
+/* One whole file of a seed, from memory. */
+static int put_file(struct finish *f, const struct seed_file_id *id, const void *data, size_t len,
+		    struct seed_stored_facts *plain, struct seed_error *err)
+{
+	SEED_AUTO(seed_file_writer_closep) struct seed_file_writer *w = NULL;
+	struct seed_stored_facts stored;
+
+	if (seed_file_writer_open(&w, f->volume->dir, id, &f->volume->data_key, err) < 0 ||
+	    seed_file_writer_put(w, data, len, err) < 0 ||
+	    seed_file_writer_finish(w, plain, &stored, err) < 0)
+		return -1;
+	return note_file(f, id, &stored, err);
+}
+
+static int put_bytes(void *arg, const void *data, size_t len, struct seed_error *err)
+{
+	return seed_file_writer_put(arg, data, len, err);
+}
+
+static int put_part(struct finish *f, struct seed_list *list, const struct seed_file_id *id,
+		    uint64_t *first, struct seed_vec *parts, struct seed_error *err)
+{
+	SEED_AUTO(seed_file_writer_closep) struct seed_file_writer *w = NULL;
+	struct seed_stored_facts plain, stored;
+	struct seed_manifest_part part;
+
+	if (seed_file_writer_open(&w, f->volume->dir, id, &f->volume->data_key, err) < 0 ||
+	    seed_list_part_write(list, id->number >> 16, id->number & 0xffff, *first, first,
+				 SEED_LIST_PART_MAX, put_bytes, w, err) < 0 ||
+	    seed_file_writer_finish(w, &plain, &stored, err) < 0)
+		return -1;
+	part = (struct seed_manifest_part){ plain.length, plain.digest };
+	if (!seed_vec_push(parts, sizeof(part), &part))
+		return seed_error_sys(err, ENOMEM, "digest list");
+	return note_file(f, id, &stored, err);
+}
+
+static int put_list(struct finish *f, const struct seed_export_vm *vm, uint32_t disk,
+		    const char *slot, uint64_t blocks, struct seed_vec *parts,
+		    struct seed_error *err)
+{
+	SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+	char name[SEED_CAPTURE_LIST_NAME];
+	uint64_t first = 0;
+	uint32_t part = 0;
+
+	if (seed_list_open(&list, vm->kept->dir, seed_capture_list_name(slot, name), blocks, false,
+			   err) < 0)
+		return -1;
+	do {
+		struct seed_file_id id = {
+			.set = f->volume->set,
+			.seed = vm->seed,
+			.role = SEED_FILE_LIST,
+			.number = disk << 16 | ++part,
+		};
+
+		if (put_part(f, list, &id, &first, parts, err) < 0)
+			return -1;
+	} while (first < blocks);
+	return 0;
+}
+
+static char *copy_text(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+static int describe_disk(struct finish *f, struct seed_export_vm *vm, uint32_t index,
+			 struct seed_manifest *m, struct seed_error *err)
+{
+	struct seed_export_disk *disk = seed_vec_at(&vm->disks, index);
+	struct seed_manifest_disk *out = seed_vec_push(&m->disks, sizeof(*out), NULL);
+
+	if (!out)
+		return seed_error_sys(err, ENOMEM, "manifest");
+	out->slot = copy_text(disk->def->slot);
+	out->serial = copy_text(disk->def->serial);
+	out->wwn = copy_text(disk->def->wwn);
+	out->size = disk->size;
+	out->sector_size = disk->sector_size;
+	out->blocks = disk->facts.blocks;
+	out->data_blocks = disk->facts.data_blocks;
+	out->root = disk->facts.root;
+	out->captured = disk->facts.captured;
+	out->own_runs = disk->own_runs;		/* moves */
+	disk->own_runs = (struct seed_vec){ 0 };
+	out->own_blocks = disk->own_blocks;
+	out->compared = disk->compared;
+	if (!out->slot)
+		return seed_error_sys(err, ENOMEM, "manifest");
+	return put_list(f, vm, index, disk->def->slot, out->blocks, &out->parts, err);
+}
+
+static int describe_files(struct finish *f, struct seed_export_vm *vm, struct seed_manifest *m,
+			  struct seed_error *err)
+{
+	for (size_t i = 0; i < vm->files.count; i++) {
+		const struct seed_export_file *file = seed_vec_at(&vm->files, i);
+		struct seed_manifest_file *out = seed_vec_push(&m->files, sizeof(*out), NULL);
+		struct seed_file_id id = {
+			.set = f->volume->set,
+			.seed = vm->seed,
+			.role = SEED_FILE_SIDE,
+			.number = (uint32_t)i,
+		};
+		struct seed_stored_facts plain;
+
+		if (!out)
+			return seed_error_sys(err, ENOMEM, "manifest");
+		memcpy(out->role, file->role, sizeof(out->role));
+		if (put_file(f, &id, file->data, file->len, &plain, err) < 0)
+			return -1;
+		out->facts = (struct seed_manifest_part){ plain.length, plain.digest };
+	}
+	return 0;
+}
+
+static int describe_excluded(const struct seed_export_vm *vm, struct seed_manifest *m,
+			     struct seed_error *err)
+{
+	for (size_t i = 0; i < vm->def->disks.count; i++) {
+		const struct seed_vmdef_disk *d = seed_vec_at(&vm->def->disks, i);
+		struct seed_manifest_excluded *out;
+
+		if (!d->excluded)
+			continue;
+		out = seed_vec_push(&m->excluded, sizeof(*out), NULL);
+		if (!out)
+			return seed_error_sys(err, ENOMEM, "manifest");
+		out->slot = strdup(d->slot);
+		out->reason = strdup(d->excluded);
+		if (!out->slot || !out->reason)
+			return seed_error_sys(err, ENOMEM, "manifest");
+	}
+	return 0;
+}
+
+static int describe_vm(struct finish *f, const struct seed_export_vm *vm, struct seed_manifest *m,
+		       struct seed_error *err)
+{
+	const struct seed_site *own = f->opt->own;
+
+	m->key = *seed_signing_key_public(own->sign);
+	m->seed = vm->seed;
+	m->set = f->volume->set;
+	m->has_recipient = f->opt->recipient != NULL;
+	if (m->has_recipient)
+		m->recipient = f->opt->recipient->site;
+	m->site = own->id;
+	m->site_name = strdup(own->name);
+	m->uuid = vm->uuid;
+	m->name = strdup(vm->def->name);
+	m->lineage = vm->kept->lineage;
+	m->generation = vm->generation;
+	m->data = f->opt->data;
+	m->created = seed_clock_wall();
+	m->captured = vm->captured;
+	if (!m->site_name || !m->name)
+		return seed_error_sys(err, ENOMEM, "manifest");
+	return describe_excluded(vm, m, err);
+}
+
+/* A plaintext manifest's signature stands beside it, so that minisign -Vm finds it. */
+static int put_signature(struct finish *f, const struct seed_file_id *id, const char *signature,
+			 struct seed_error *err)
+{
+	struct seed_commit_file *file = seed_vec_push(&f->files, sizeof(*file), NULL);
+	size_t len = strlen(signature);
+
+	if (!file)
+		return seed_error_sys(err, ENOMEM, "commit");
+	seed_file_name(id, false, file->path);
+	strcat(file->path, ".minisig");
+	file->facts.length = len;
+	seed_digest_of(&file->facts.digest, signature, len);
+	return seed_file_create(f->volume->dir, file->path, signature, len, 0644, err);
+}
+
+/* Sign, then seal: the manifest's own signature stays valid in the replica and on the wire. */
+static int put_manifest(struct finish *f, const struct seed_export_vm *vm,
+			const struct seed_manifest *m, struct seed_error *err)
+{
+	struct seed_file_id id = {
+		.set = f->volume->set,
+		.seed = vm->seed,
+		.role = SEED_FILE_MANIFEST,
+	};
+	SEED_AUTO(seed_freep) char *text = NULL;
+	SEED_AUTO(seed_freep) char *bundle = NULL;
+	char signature[SEED_SIGNATURE_MAX];
+	size_t len, bundle_len;
+
+	if (seed_manifest_sign(m, f->opt->own->sign, &text, &len, signature, err) < 0)
+		return -1;
+	if (!f->volume->sealed)
+		return put_file(f, &id, text, len, NULL, err) < 0 ?
+			       -1 : put_signature(f, &id, signature, err);
+	if (seed_manifest_bundle(text, len, signature, &bundle, &bundle_len, err) < 0)
+		return -1;
+	return put_file(f, &id, bundle, bundle_len, NULL, err);
+}
+
+static int finish_vm(struct finish *f, struct seed_export_vm *vm, struct seed_error *err)
+{
+	struct seed_manifest m;
+	char id[SEED_ID_TEXT], folder[SEED_ID_TEXT + 8];
+	int rc;
+
+	seed_manifest_init(&m);
+	rc = seed_random_id(&vm->seed, err);
+	if (rc == 0)
+		rc = seed_source_vm_next_generation(vm->kept, err);
+	if (rc == 0) {
+		vm->generation = vm->kept->generation;
+		snprintf(folder, sizeof(folder), "seeds/%s", seed_id_text(&vm->seed, id));
+		rc = seed_path_make_folder(f->volume->dir, folder, 0755, err);
+	}
+	if (rc == 0)
+		rc = describe_vm(f, vm, &m, err);
+	for (uint32_t i = 0; rc == 0 && i < vm->disks.count; i++)
+		rc = describe_disk(f, vm, i, &m, err);
+	if (rc == 0)
+		rc = describe_files(f, vm, &m, err);
+	if (rc == 0)
+		rc = put_manifest(f, vm, &m, err);
+	if (rc == 0 && !seed_vec_push(&f->seeds, sizeof(vm->seed), &vm->seed))
+		rc = seed_error_sys(err, ENOMEM, "commit");
+	seed_manifest_clear(&m);
+	return rc;
+}
+
+static int read_back(struct finish *f, struct seed_error *err)
+{
+	for (size_t i = 0; i < f->files.count; i++) {
+		const struct seed_commit_file *file = seed_vec_at(&f->files, i);
+
+		if (seed_file_read_back(f->volume->dir, file->path, file->facts.length,
+					&file->facts.digest, &f->plan->totals.cached,
+					f->opt->cancel, err) < 0)
+			return -1;
+		f->plan->added_bytes += file->facts.length;
+	}
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct seed_commit_file *)a)->path,
+		      ((const struct seed_commit_file *)b)->path);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = ((const struct seed_pack_facts *)a)->number;
+	uint32_t y = ((const struct seed_pack_facts *)b)->number;
+
+	return (x > y) - (x < y);
+}
+
+static int append(struct seed_vec *to, const struct seed_vec *from, size_t size,
+		  struct seed_error *err)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		if (!seed_vec_push(to, size, seed_vec_at(from, i)))
+			return seed_error_sys(err, ENOMEM, "commit");
+	}
+	return 0;
+}
+
+/* Everything that counts from now on: what counted before, and this run's. */
+static int commit_all(struct finish *f, struct seed_set_record *record, const struct seed_vec *new,
+		      struct seed_error *err)
+{
+	struct seed_volume *v = f->volume;
+	SEED_AUTO(seed_vec_free) struct seed_vec packs = { 0 };
+	SEED_AUTO(seed_vec_free) struct seed_vec files = { 0 };
+	SEED_AUTO(seed_vec_free) struct seed_vec seeds = { 0 };
+
+	if (append(&packs, &v->packs, sizeof(struct seed_pack_facts), err) < 0 ||
+	    append(&packs, new, sizeof(struct seed_pack_facts), err) < 0 ||
+	    append(&files, &v->files, sizeof(struct seed_commit_file), err) < 0 ||
+	    append(&files, &f->files, sizeof(struct seed_commit_file), err) < 0 ||
+	    append(&seeds, &v->seeds, sizeof(struct seed_id), err) < 0 ||
+	    append(&seeds, &f->seeds, sizeof(struct seed_id), err) < 0)
+		return -1;
+	if (packs.count)
+		qsort(packs.items, packs.count, packs.size, by_number);
+	qsort(files.items, files.count, files.size, by_path);
+	if (seed_set_commit(f->opt->home, v, record, f->opt->own, true, &packs, &files, &seeds,
+			    err) < 0)
+		return -1;
+	f->plan->commit = v->last_commit;
+	return 0;
+}
+
+int seed_export_finish(struct seed_export *plan, struct seed_volume *volume,
+		       struct seed_set_record *record, const struct seed_vec *packs,
+		       const struct seed_export_options *opt, struct seed_error *err)
+{
+	struct finish f = { .plan = plan, .volume = volume, .opt = opt };
+	int rc = seed_path_make_folder(volume->dir, "seeds", 0755, err);
+
+	for (size_t i = 0; rc == 0 && i < plan->vms.count; i++) {
+		struct seed_export_vm *vm = seed_vec_at(&plan->vms, i);
+
+		if (!vm->err.kind)
+			rc = finish_vm(&f, vm, err);
+	}
+	if (rc == 0 && f.seeds.count)
+		rc = read_back(&f, err);
+	if (rc == 0 && f.seeds.count)
+		rc = commit_all(&f, record, packs, err);
+	for (size_t i = 0; rc == 0 && i < plan->vms.count; i++) {
+		struct seed_export_vm *vm = seed_vec_at(&plan->vms, i);
+
+		vm->done = !vm->err.kind;
+	}
+	seed_vec_free(&f.files);
+	seed_vec_free(&f.seeds);
+	return rc;
+}
