@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One replica being built: its folder, digest lists and disk files, and the
+ * steps that make it count. Until the last of them a crash leaves a replica
+ * that says "seeding" (or the old one, with the new in next/), and the next
+ * import of the same seed goes on.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "block/merkle.h"
+#include "image/raw_sink.h"
+#include "import/import_internal.h"
+#include "replica/marks.h"
+#include "replica/missing.h"
+
+static void disk_names(const struct seed_manifest_disk *d, struct seed_replica_disk *out)
+{
+	char stem[33];
+
+	seed_replica_slot_stem(d->slot, stem);
+	snprintf(out->file, sizeof(out->file), "%s.raw", stem);
+	snprintf(out->list, sizeof(out->list), "%s.list", stem);
+	snprintf(out->missing, sizeof(out->missing), "%s.missing", stem);
+}
+
+/* A list that an earlier run wrote serves again when its root is the manifest's. */
+static int open_list(struct seed_build *b, uint32_t i, const char *name, struct seed_error *err)
+{
+	const struct seed_manifest_disk *d = seed_vec_at(&b->vm->seed->manifest.disks, i);
+	struct seed_build_disk *disk = &b->disks[i];
+	struct seed_digest root;
+
+	if (seed_list_open(&disk->list, b->replica->build, name, d->blocks, false, NULL) == 0) {
+		if (seed_merkle_of_list(&root, disk->list, d->size, NULL, NULL, NULL) == 0 &&
+		    seed_digest_equal(&root, &d->root))
+			return 0;
+		seed_list_close(disk->list);
+		disk->list = NULL;
+	}
+	if (seed_list_create(&disk->list, b->replica->build, name, d->blocks, err) < 0)
+		return -1;
+	return seed_seed_list(b->vm->seed, i, disk->list, err);
+}
+
+/* Room for the data, so that a full store says so now, and holes stay holes. */
+static int reserve(struct seed_build_disk *disk, struct seed_error *err)
+{
+	uint64_t blocks = seed_list_blocks(disk->list);
+	struct seed_run run;
+
+	for (uint64_t at = 0; at < blocks; at = run.start + run.count) {
+		uint64_t offset, end;
+
+		if (seed_list_run(disk->list, at, &run, err) < 0)
+			return -1;
+		if (run.kind != SEED_BLOCK_DATA)
+			continue;
+		offset = run.start * SEED_BLOCK_SIZE;
+		end = (run.start + run.count) * SEED_BLOCK_SIZE;
+		if (end > disk->size)
+			end = disk->size;
+		if (seed_sink_reserve(disk->sink, offset, end - offset, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int open_sink(struct seed_build *b, uint32_t i, const char *name, struct seed_error *err)
+{
+	struct seed_build_disk *disk = &b->disks[i];
+
+	if (seed_path_exists(b->replica->build, name))
+		return seed_raw_sink_open(&disk->sink, b->replica->build, name, disk->size, err);
+	if (b->fill)
+		return seed_error_set(err, SEED_ERR_NOTFOUND, "the disk file is gone");
+	if (seed_raw_sink_create(&disk->sink, b->replica->build, name, disk->size, err) < 0)
+		return -1;
+	return reserve(disk, err);
+}
+
+static int begin_disk(struct seed_build *b, uint32_t i, struct seed_error *err)
+{
+	const struct seed_manifest_disk *d = seed_vec_at(&b->vm->seed->manifest.disks, i);
+	struct seed_replica_disk names;
+
+	disk_names(d, &names);
+	b->disks[i].size = d->size;
+	if (open_list(b, i, names.list, err) < 0 || open_sink(b, i, names.file, err) < 0)
+		return -1;
+	if (!b->fill)
+		return 0;
+	return seed_missing_read(&b->disks[i].runs, b->replica->build, names.missing, d->blocks, err);
+}
+
+/* The replica as it is now that we hold its lock must be what the plan saw. */
+static bool still_as_planned(const struct seed_build *b)
+{
+	const struct seed_replica *r = b->replica;
+	bool same = seed_id_equal(&r->seed, &b->vm->seed->manifest.seed);
+
+	switch (b->vm->action) {
+	case SEED_IMPORT_CREATE:
+		return true;
+	case SEED_IMPORT_RESUME:
+		return same && r->state == SEED_REPLICA_SEEDING;
+	case SEED_IMPORT_FILL:
+		return same && r->state == SEED_REPLICA_INCOMPLETE;
+	default:
+		return !same && r->generation == b->vm->have_generation &&
+		       r->state != SEED_REPLICA_PROMOTED;
+	}
+}
+
+static int open_replica(struct seed_build *b, const struct seed_import_options *opt,
+			struct seed_error *err)
+{
+	const struct seed_manifest *m = &b->vm->seed->manifest;
+
+	if (b->vm->action == SEED_IMPORT_CREATE) {
+		if (seed_replica_create(&b->replica, opt->store, m, err) < 0)
+			return -1;
+	} else if (seed_replica_open(&b->replica, opt->store, b->vm->folder, true, err) < 0) {
+		return -1;
+	}
+	if (!still_as_planned(b))
+		return seed_error_set(err, SEED_ERR_BUSY,
+				      "another run changed the replica meanwhile: run the command again");
+	return seed_replica_begin_build(b->replica, m, err);
+}
+
+int seed_build_begin(struct seed_build *b, const struct seed_import_options *opt,
+		     struct seed_error *err)
+{
+	const struct seed_manifest *m = &b->vm->seed->manifest;
+
+	b->fill = b->vm->action == SEED_IMPORT_FILL;
+	b->disks = calloc(m->disks.count ? m->disks.count : 1, sizeof(*b->disks));
+	if (!b->disks)
+		return seed_error_sys(err, ENOMEM, "replica");
+	b->disk_count = (uint32_t)m->disks.count;
+	if (open_replica(b, opt, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < b->disk_count; i++) {
+		const struct seed_manifest_disk *d = seed_vec_at(&m->disks, i);
+
+		if (begin_disk(b, i, err) < 0)
+			return seed_error_prefix(err, "disk %s", d->slot);
+	}
+	return 0;
+}
+
+int seed_build_sync(struct seed_build *b, struct seed_error *err)
+{
+	for (uint32_t i = 0; i < b->disk_count; i++) {
+		if (seed_sink_sync(b->disks[i].sink, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int finish_disks(struct seed_build *b, struct seed_error *err)
+{
+	const struct seed_manifest *m = &b->vm->seed->manifest;
+
+	for (uint32_t i = 0; i < b->disk_count; i++) {
+		struct seed_build_disk *disk = &b->disks[i];
+		struct seed_replica_disk names;
+		int rc;
+
+		disk_names(seed_vec_at(&m->disks, i), &names);
+		rc = seed_sink_sync(disk->sink, err);
+		if (seed_sink_close(disk->sink, rc < 0 ? NULL : err) < 0)
+			rc = -1;
+		disk->sink = NULL;
+		if (rc < 0 || seed_list_sync(disk->list, err) < 0 ||
+		    seed_missing_write(b->replica->build, names.missing, &disk->lost, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* "definition", "nvram", "tpm"; a second one of a role gets its number. */
+static void side_file_name(const struct seed_manifest *m, size_t index, char *out, size_t size)
+{
+	const struct seed_manifest_file *f = seed_vec_at(&m->files, index);
+	unsigned int before = 0;
+
+	for (size_t i = 0; i < index; i++) {
+		const struct seed_manifest_file *other = seed_vec_at(&m->files, i);
+
+		before += strcmp(other->role, f->role) == 0;
+	}
+	if (before)
+		snprintf(out, size, "%s.%u", f->role, before + 1);
+	else
+		snprintf(out, size, "%s", f->role);
+}
+
+static int write_side_files(struct seed_build *b, struct seed_error *err)
+{
+	const struct seed_seed *seed = b->vm->seed;
+	int dir = b->replica->build;
+
+	for (uint32_t i = 0; i < seed->manifest.files.count; i++) {
+		SEED_AUTO(seed_freep) char *data = NULL;
+		char name[32];
+		size_t len;
+
+		side_file_name(&seed->manifest, i, name, sizeof(name));
+		if (seed_seed_file(seed, i, &data, &len, err) < 0 ||
+		    seed_file_replace(dir, name, data, len, 0600, err) < 0)
+			return -1;
+	}
+	/* The signature first: a manifest is never there without it. */
+	if (seed_file_replace(dir, "manifest.json.minisig", seed->signature,
+			      strlen(seed->signature), 0600, err) < 0)
+		return -1;
+	return seed_file_replace(dir, "manifest.json", seed->text, seed->len, 0600, err);
+}
+
+static int describe(struct seed_build *b, uint64_t missing, struct seed_error *err)
+{
+	struct seed_replica *r = b->replica;
+	char label[SEED_QUOTED];
+
+	if (seed_replica_describe(r, &b->vm->seed->manifest, err) < 0)
+		return -1;
+	for (uint32_t i = 0; i < b->disk_count; i++)
+		((struct seed_replica_disk *)seed_vec_at(&r->disks, i))->missing_blocks =
+			b->disks[i].missing;
+	r->state = missing ? SEED_REPLICA_INCOMPLETE : SEED_REPLICA_SEEDED;
+	r->imported = seed_clock_wall();
+	free(r->from);
+	r->from = strdup(seed_medium_name(b->vm->seed->volume->medium, label));
+	return r->from ? 0 : seed_error_sys(err, ENOMEM, "replica");
+}
+
+int seed_build_finish(struct seed_build *b, const struct seed_import_options *opt,
+		      struct seed_error *err)
+{
+	struct seed_replica *r = b->replica;
+	uint64_t missing = 0;
+
+	for (uint32_t i = 0; i < b->disk_count; i++)
+		missing += b->disks[i].missing;
+	b->vm->missing_blocks = missing;
+	if (finish_disks(b, err) < 0 || write_side_files(b, err) < 0)
+		return -1;
+	if (missing && r->build != r->dir) {
+		/* The old replica is whole and the new one is not: the old one stays, and
+		 * next/ waits for what is missing. */
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "%llu blocks are missing, so the replica stays at generation %llu; "
+				      "import again from an undamaged medium",
+				      (unsigned long long)missing,
+				      (unsigned long long)b->vm->have_generation);
+	}
+	if (describe(b, missing, err) < 0)
+		return -1;
+	if (r->build == r->dir ? seed_replica_save(r, err) < 0 : seed_replica_switch(r, err) < 0)
+		return -1;
+	/* From here on the replica counts. The log has served; one that a crash leaves behind is
+	 * for a plan that no build has any more. */
+	if (seed_path_unlink(r->dir, SEED_IMPORT_LOG, err) < 0)
+		return -1;
+	return seed_mark_advance(opt->home, &b->vm->seed->manifest, &b->vm->seed->digest, opt->own,
+				 err);
+}
+
+void seed_build_end(struct seed_build *b)
+{
+	for (uint32_t i = 0; b->disks && i < b->disk_count; i++) {
+		seed_sink_abandonp(&b->disks[i].sink);
+		seed_list_close(b->disks[i].list);
+		seed_vec_free(&b->disks[i].runs);
+		seed_vec_free(&b->disks[i].lost);
+	}
+	free(b->disks);
+	seed_import_log_close(b->log);
+	seed_replica_close(b->replica);
+}

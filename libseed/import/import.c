@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Planning and carrying out an import: see import.h for the steps. */
+#include "import/import.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "import/import_internal.h"
+#include "replica/marks.h"
+
+static bool writes(const struct seed_import_vm *vm)
+{
+	return vm->action != SEED_IMPORT_NOTHING && vm->action != SEED_IMPORT_REFUSE;
+}
+
+/* Space is reckoned before anything is written; a VM that does not fit any more is refused and the
+ * next, smaller one may still fit. */
+static int reckon_space(struct seed_import *plan, const struct seed_import_options *opt,
+			struct seed_error *err)
+{
+	struct statvfs st;
+	uint64_t room;
+
+	if (fstatvfs(opt->store, &st) < 0)
+		return seed_error_sys(err, errno, "space of the store");
+	room = (uint64_t)st.f_bavail * st.f_frsize;
+	for (size_t i = 0; i < plan->vms.count; i++) {
+		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
+		char need[32], have[32];
+
+		if (!writes(vm))
+			continue;
+		/* Going on has its room already. */
+		if (vm->action == SEED_IMPORT_RESUME || vm->action == SEED_IMPORT_FILL) {
+			plan->need_bytes += vm->need_bytes;
+			continue;
+		}
+		if (vm->need_bytes <= room) {
+			room -= vm->need_bytes;
+			plan->need_bytes += vm->need_bytes;
+			continue;
+		}
+		vm->action = SEED_IMPORT_REFUSE;
+		seed_error_sys(&vm->err, ENOSPC, "needs %s and the store has %s left",
+			       seed_size_text(vm->need_bytes, need), seed_size_text(room, have));
+	}
+	return 0;
+}
+
+int seed_import_plan(struct seed_import *out, struct seed_vec *media,
+		     const struct seed_import_options *opt, struct seed_error *err)
+{
+	*out = (struct seed_import){ .media = *media };
+	*media = (struct seed_vec){ 0 };
+	if (seed_import_survey(out, opt, err) < 0)
+		return -1;
+	for (size_t i = 0; i < out->vms.count; i++) {
+		struct seed_import_vm *vm = seed_vec_at(&out->vms, i);
+		char quoted[SEED_QUOTED];
+
+		if (seed_import_judge(vm, opt, err) < 0)
+			return seed_error_prefix(err, "%s", seed_quote(vm->seed->manifest.name, quoted,
+								       sizeof(quoted)));
+	}
+	return reckon_space(out, opt, err);
+}
+
+void seed_import_clear(struct seed_import *plan)
+{
+	for (size_t i = 0; i < plan->vms.count; i++)
+		seed_seed_close(((struct seed_import_vm *)seed_vec_at(&plan->vms, i))->seed);
+	for (size_t i = 0; i < plan->volumes.count; i++)
+		seed_volume_close(*(struct seed_volume **)seed_vec_at(&plan->volumes, i));
+	for (size_t i = 0; i < plan->media.count; i++)
+		seed_medium_close(*(struct seed_medium **)seed_vec_at(&plan->media, i));
+	seed_vec_free(&plan->vms);
+	seed_vec_free(&plan->volumes);
+	seed_vec_free(&plan->media);
+	seed_vec_free(&plan->problems);
+}
+
+/* Those that could be begun, side by side in @builds. */
+static size_t begin_builds(struct seed_import *plan, struct seed_build *builds,
+			   const struct seed_import_options *opt)
+{
+	size_t count = 0;
+
+	seed_event_send(opt->events, &(struct seed_event){
+		.kind = SEED_EVENT_PHASE, .phase = "preparing", .total = plan->vms.count });
+	for (size_t i = 0; i < plan->vms.count; i++) {
+		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
+		struct seed_build *b = &builds[count];
+
+		if (!writes(vm))
+			continue;
+		b->vm = vm;
+		if (seed_build_begin(b, opt, &vm->err) == 0) {
+			count++;
+			continue;
+		}
+		seed_build_end(b);
+		*b = (struct seed_build){ 0 };
+	}
+	return count;
+}
+
+static void finish_builds(struct seed_build *builds, size_t count,
+			  const struct seed_import_options *opt)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct seed_build *b = &builds[i];
+
+		if (b->failed)
+			continue;
+		if (seed_build_finish(b, opt, &b->vm->err) < 0)
+			continue;
+		b->vm->done = true;
+	}
+}
+
+/* A run that was cut between a replica's state and its mark left the mark behind. */
+static int catch_up_marks(struct seed_import *plan, const struct seed_import_options *opt,
+			  struct seed_error *err)
+{
+	for (size_t i = 0; i < plan->vms.count; i++) {
+		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
+
+		if (vm->action != SEED_IMPORT_NOTHING || vm->older)
+			continue;
+		if (seed_mark_advance(opt->home, &vm->seed->manifest, &vm->seed->digest, opt->own, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int seed_import_verdict(const struct seed_import *plan, struct seed_error *err)
+{
+	const struct seed_import_vm *first = NULL;
+	size_t bad = 0, good = 0;
+	char quoted[SEED_QUOTED];
+
+	for (size_t i = 0; i < plan->vms.count; i++) {
+		const struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
+
+		if (vm->err.kind) {
+			bad++;
+			first = first ? first : vm;
+		} else if (vm->missing_blocks) {
+			bad++;
+			good++;
+		} else {
+			good++;
+		}
+	}
+	if (!bad && !plan->problems.count)
+		return 0;
+	if (!good && first) {
+		*err = first->err;
+		return seed_error_prefix(err, "%s", seed_quote(first->seed->manifest.name, quoted,
+							       sizeof(quoted)));
+	}
+	if (bad)
+		return seed_error_set(err, SEED_ERR_PARTIAL,
+				      "%zu of %zu VMs are not complete: see their verdicts", bad,
+				      plan->vms.count);
+	return seed_error_set(err, SEED_ERR_PARTIAL,
+			      "%zu VMs are imported, but not all of the media could be used: see above",
+			      good);
+}
+
+int seed_import_run(struct seed_import *plan, const struct seed_import_options *opt,
+		    struct seed_error *err)
+{
+	SEED_AUTO(seed_freep) struct seed_build *builds =
+		calloc(plan->vms.count ? plan->vms.count : 1, sizeof(*builds));
+	size_t count;
+	int rc = 0;
+
+	if (!builds)
+		return seed_error_sys(err, ENOMEM, "import");
+	count = begin_builds(plan, builds, opt);
+	if (count)
+		rc = seed_import_packs(plan, builds, count, opt, err);
+	if (rc == 0)
+		finish_builds(builds, count, opt);
+	for (size_t i = 0; i < count; i++)
+		seed_build_end(&builds[i]);
+	if (rc < 0 || catch_up_marks(plan, opt, err) < 0)
+		return -1;
+	return seed_import_verdict(plan, err);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The progress of one replica's build: import.log in the folder that is being built.
+ *
+ * Fixed entries of 64 bytes, appended and fsynced; an entry whose check does not fit ends the
+ * log (a torn append). Integers little-endian:
+ *
+ *   type:u32 a:u32 b:u32 zero:u32 c:u64 d:u64 zero[16] check[16] (SHA-256 of the 48 bytes before)
+ *
+ *   1 plan      c, d: the plan that later entries belong to (16 bytes of a digest). Packs of another plan
+ *               say nothing: which pack a block is taken from may differ.
+ *   2 pack      a volume, b pack: all that this plan takes from it is durable
+ *   3 lost      a disk, c start, d count: blocks of that pack that were damaged
+ */
+#ifndef SEED_IMPORT_LOG_H
+#define SEED_IMPORT_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/id.h"
+
+struct seed_import_log;
+
+/* Opens or makes the log. If its last plan is @plan and nothing was lost under it, its packs count;
+ * else a new plan begins. */
+int seed_import_log_open(struct seed_import_log **out, int dir, const struct seed_id *plan,
+			 bool *resumed, struct seed_error *err);
+void seed_import_log_close(struct seed_import_log *log);
+static inline void seed_import_log_closep(struct seed_import_log **l) { seed_import_log_close(*l); }
+
+/* Was it noted by the run before? What this run notes does not show: safe beside appends. */
+bool seed_import_log_has_pack(const struct seed_import_log *log, uint32_t volume, uint32_t pack);
+struct seed_import_lost {
+	uint32_t disk;
+	uint64_t start, count;
+};
+
+/* Both are durable after seed_import_log_pack() returns: lost blocks are noted before their pack. */
+int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_import_lost *lost,
+			     struct seed_error *err);
+int seed_import_log_pack(struct seed_import_log *log, uint32_t volume, uint32_t pack,
+			 struct seed_error *err);
+#define SEED_IMPORT_LOG "import.log"
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is on the media: volumes, and the newest seed of each VM. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "import/import_internal.h"
+
+int seed_import_note_problem(struct seed_import *plan, const struct seed_error *err,
+			     const char *fmt, ...)
+{
+	struct seed_import_problem *p = seed_vec_push(&plan->problems, sizeof(*p), NULL);
+	va_list ap;
+
+	if (!p)
+		return -1;
+	va_start(ap, fmt);
+	vsnprintf(p->what, sizeof(p->what), fmt, ap);
+	va_end(ap);
+	p->err = *err;
+	return 0;
+}
+
+/* Two seeds of one VM: does @b take the place of @a? Unrelated lines of one uuid are judged each
+ * on its own later; here the higher generation simply wins. */
+static bool is_newer(const struct seed_manifest *b, const struct seed_manifest *a)
+{
+	switch (seed_lineage_compare(&a->lineage, a->generation, &b->lineage, b->generation)) {
+	case SEED_LINEAGE_NEWER:
+		return true;
+	case SEED_LINEAGE_OLDER:
+	case SEED_LINEAGE_SAME:
+		return false;
+	default:
+		return b->generation > a->generation;
+	}
+}
+
+static int add_seed(struct seed_import *plan, struct seed_seed *seed, struct seed_error *err)
+{
+	struct seed_import_vm *vm;
+
+	for (size_t i = 0; i < plan->vms.count; i++) {
+		vm = seed_vec_at(&plan->vms, i);
+		if (!seed_id_equal(&vm->seed->manifest.uuid, &seed->manifest.uuid) ||
+		    !seed_id_equal(&vm->seed->manifest.site, &seed->manifest.site))
+			continue;
+		if (is_newer(&seed->manifest, &vm->seed->manifest)) {
+			struct seed_seed *old = vm->seed;
+
+			vm->seed = seed;
+			seed = old;
+		}
+		seed_seed_close(seed);
+		return 0;
+	}
+	vm = seed_vec_push(&plan->vms, sizeof(*vm), NULL);
+	if (!vm) {
+		seed_seed_close(seed);
+		return seed_error_sys(err, ENOMEM, "plan");
+	}
+	vm->seed = seed;
+	return 0;
+}
+
+/* Commits that do not verify are reported, and what the last good one names is used. */
+static int add_volume_problems(struct seed_import *plan, const struct seed_volume *v,
+			       struct seed_error *err)
+{
+	char set[SEED_ID_TEXT];
+
+	for (size_t i = 0; i < v->problems.count; i++) {
+		const struct seed_volume_problem *p = seed_vec_at(&v->problems, i);
+		struct seed_error why = { 0 };
+
+		seed_error_set(&why, p->kind, "%s: %s", p->path, p->text);
+		if (seed_import_note_problem(plan, &why, "set %.8s", seed_id_text(&v->set, set)) < 0)
+			return seed_error_sys(err, ENOMEM, "plan");
+	}
+	return 0;
+}
+
+static int add_volume(struct seed_import *plan, struct seed_volume *v, struct seed_error *err)
+{
+	char id[SEED_ID_TEXT];
+
+	if (!seed_vec_push(&plan->volumes, sizeof(v), &v)) {
+		seed_volume_close(v);
+		return seed_error_sys(err, ENOMEM, "plan");
+	}
+	if (add_volume_problems(plan, v, err) < 0)
+		return -1;
+	for (size_t i = 0; i < v->seeds.count; i++) {
+		const struct seed_id *seed_id = seed_vec_at(&v->seeds, i);
+		struct seed_seed *seed = NULL;
+		struct seed_error why = { 0 };
+
+		if (seed_seed_open(&seed, v, seed_id, &why) < 0) {
+			if (seed_import_note_problem(plan, &why, "seed %.8s",
+						     seed_id_text(seed_id, id)) < 0)
+				return seed_error_sys(err, ENOMEM, "plan");
+			continue;
+		}
+		if (add_seed(plan, seed, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int survey_medium(struct seed_import *plan, struct seed_medium *medium,
+			 const struct seed_import_options *opt, size_t *sets_seen,
+			 struct seed_error *err)
+{
+	SEED_AUTO(seed_vec_free) struct seed_vec sets = { 0 };
+	char name[SEED_QUOTED], id[SEED_ID_TEXT];
+
+	if (seed_medium_sets(medium, &sets, err) < 0)
+		return seed_error_prefix(err, "medium %s", seed_medium_name(medium, name));
+	*sets_seen += sets.count;
+	for (size_t i = 0; i < sets.count; i++) {
+		const struct seed_id *set = seed_vec_at(&sets, i);
+		struct seed_volume *v = NULL;
+		struct seed_error why = { 0 };
+
+		if (seed_volume_open(&v, medium, set, opt->trust, opt->own, &why) < 0) {
+			if (seed_import_note_problem(plan, &why, "set %.8s", seed_id_text(set, id)) < 0)
+				return seed_error_sys(err, ENOMEM, "plan");
+			continue;
+		}
+		if (add_volume(plan, v, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct seed_manifest *x = &((const struct seed_import_vm *)a)->seed->manifest;
+	const struct seed_manifest *y = &((const struct seed_import_vm *)b)->seed->manifest;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : memcmp(x->uuid.bytes, y->uuid.bytes, SEED_ID_SIZE);
+}
+
+static bool name_fits(const char *name, const struct seed_manifest *m)
+{
+	char folder[SEED_REPLICA_NAME], uuid[SEED_UUID_TEXT];
+
+	return strcmp(name, m->name) == 0 || strcasecmp(name, seed_uuid_text(&m->uuid, uuid)) == 0 ||
+	       strcmp(name, seed_replica_folder_name(&m->site, &m->uuid, m->name, folder)) == 0;
+}
+
+/* Keep the VMs that were named; every name must fit exactly one. */
+static int select_named(struct seed_import *plan, const char *const *names, struct seed_error *err)
+{
+	struct seed_vec kept = { 0 };
+	char quoted[SEED_QUOTED];
+	int rc = 0;
+
+	for (; rc == 0 && *names; names++) {
+		size_t found = 0;
+
+		for (size_t i = 0; i < plan->vms.count; i++) {
+			struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
+
+			if (!vm->seed || !name_fits(*names, &vm->seed->manifest))
+				continue;
+			found++;
+			if (!seed_vec_push(&kept, sizeof(*vm), vm)) {
+				rc = seed_error_sys(err, ENOMEM, "plan");
+				break;
+			}
+			vm->seed = NULL;
+		}
+		if (rc == 0 && found != 1)
+			rc = seed_error_set(err, SEED_ERR_USAGE,
+					    found ? "%s: %zu VMs on the media have this name: say which "
+						    "by NAME.ID or uuid (import -n lists them)"
+						  : "%s: no such VM on the media (import -n lists them)%.0zu",
+					    seed_quote(*names, quoted, sizeof(quoted)), found);
+	}
+	for (size_t i = 0; i < plan->vms.count; i++)
+		seed_seed_close(((struct seed_import_vm *)seed_vec_at(&plan->vms, i))->seed);
+	seed_vec_free(&plan->vms);
+	plan->vms = kept;
+	return rc;
+}
+
+/* Nothing to import: say the most telling reason. */
+static int refuse_empty(const struct seed_import *plan, size_t sets_seen, struct seed_error *err)
+{
+	if (plan->problems.count) {
+		const struct seed_import_problem *p = seed_vec_at(&plan->problems, 0);
+
+		*err = p->err;
+		return seed_error_prefix(err, "%s", p->what);
+	}
+	if (sets_seen)
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "no finished seed on the media: the export was interrupted; run it "
+				      "again to finish it");
+	return seed_error_set(err, SEED_ERR_MEDIUM, "no set on the media: nothing was exported to them");
+}
+
+int seed_import_survey(struct seed_import *plan, const struct seed_import_options *opt,
+		       struct seed_error *err)
+{
+	size_t sets_seen = 0;
+
+	for (size_t i = 0; i < plan->media.count; i++) {
+		struct seed_medium **medium = seed_vec_at(&plan->media, i);
+
+		if (survey_medium(plan, *medium, opt, &sets_seen, err) < 0)
+			return -1;
+	}
+	if (plan->vms.count == 0)
+		return refuse_empty(plan, sets_seen, err);
+	qsort(plan->vms.items, plan->vms.count, plan->vms.size, by_name);
+	return opt->names && *opt->names ? select_named(plan, opt->names, err) : 0;
+}

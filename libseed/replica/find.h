@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Finding a replica by what people call it: its NAME, NAME.ID or uuid. */
+#ifndef SEED_REPLICA_FIND_H
+#define SEED_REPLICA_FIND_H
+
+#include "replica/replica.h"
+
+/* @folder holds SEED_REPLICA_NAME. NOTFOUND, or USAGE that lists them when several fit. */
+int seed_replica_find(char *folder, int store, const char *name, struct seed_error *err);
+
+#endif
