@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Verify: believe nothing, read everything.
+ *
+ * A medium: signatures, commits, every file against its commit, every pack as a whole,
+ * every record against its pack's table, every block of it against the block index, every digest list
+ * against its manifest and root, and every block that a seed needs found in some pack. Without the
+ * receiving key, ciphertext against commits; what could not be checked is counted.
+ *
+ * A replica: manifest, lists and roots, and every block of every disk.
+ */
+#ifndef SEED_VERIFY_VERIFY_H
+#define SEED_VERIFY_VERIFY_H
+
+#include "base/event.h"
+#include "media/seed.h"
+
+struct seed_verify_options {
+	const struct seed_site *own;	/* NULL: no receiving key */
+	const struct seed_trust *trust;
+	int scratch;			/* open folder for temporary files */
+	unsigned int jobs;
+	uint64_t memory;		/* for sorting */
+	const struct seed_events *events;
+	const struct seed_cancel *cancel;
+};
+
+struct seed_verify_problem {
+	char what[96];			/* "set 1a2b3c4d", "web01.1a2b3c4d vda" */
+	struct seed_error err;
+};
+
+struct seed_verify_seed {
+	struct seed_id id, uuid;
+	char *name;			/* raw */
+	uint64_t generation;
+	uint64_t blocks, missing_blocks;	/* data blocks; those no sound pack holds */
+	bool data;			/* false: an order form, which holds none by design */
+	bool sound;
+};
+
+struct seed_verify {
+	struct seed_vec problems;	/* struct seed_verify_problem */
+	struct seed_vec seeds;		/* struct seed_verify_seed, of media */
+	uint64_t volumes, packs, records, blocks, files;	/* checked */
+	uint64_t bytes;			/* read */
+	uint64_t unopened_records;	/* ciphertext checked only: no key */
+	uint64_t unfinished_files;	/* that no commit names: an interrupted export's */
+	bool cached;			/* could not read past the page cache */
+};
+
+/* @medium: checked whole. Returns 0 when all of it was looked at, sound or not (see @problems);
+ * may be called for several media with one @out. */
+int seed_verify_medium(struct seed_verify *out, struct seed_medium *medium,
+		       const struct seed_verify_options *opt, struct seed_error *err);
+
+struct seed_verify_disk {
+	char slot[33];
+	uint64_t blocks, missing_blocks;
+	struct seed_vec bad;		/* struct seed_run: blocks that differ */
+	uint64_t bad_blocks;
+};
+struct seed_verify_replica {
+	struct seed_vec disks;		/* struct seed_verify_disk */
+	struct seed_vec problems;
+	uint64_t bytes, bad_blocks, missing_blocks;
+};
+/* By folder name in @store, held against other runs meanwhile. */
+int seed_verify_replica(struct seed_verify_replica *out, int store, const char *name,
+			const struct seed_verify_options *opt, struct seed_error *err);
+
+/* 0 when sound; else the error a command should end with, of the worst kind found. */
+int seed_verify_conclude(const struct seed_vec *problems, struct seed_error *err);
+void seed_verify_clear(struct seed_verify *verify);
+void seed_verify_replica_clear(struct seed_verify_replica *verify);
+
+#endif
