@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <openssl/err.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
@@ -107,10 +106,9 @@ int seed_aead_open(struct seed_aead *aead, uint8_t *out, const uint8_t nonce[SEE
 		return seed_libcrypto_error(err, "AES-256-GCM open");
 	}
 	if (EVP_DecryptFinal_ex(aead->open, last, &none) != 1) {
-		ERR_clear_error();
 		seed_wipe(out, len);
-		return seed_error_set(err, SEED_ERR_INTEGRITY,
-				      "sealed bytes do not open: damaged, or sealed with another key");
+		return seed_libcrypto_refuse(err, SEED_ERR_INTEGRITY, "sealed bytes do not open: "
+					     "damaged, or sealed with another key");
 	}
 	return 0;
 }

@@ -15,3 +15,15 @@ int seed_libcrypto_error(struct seed_error *err, const char *what)
 	ERR_clear_error();
 	return -1;
 }
+
+int seed_libcrypto_refuse(struct seed_error *err, enum seed_error_kind kind, const char *text)
+{
+	unsigned long code;
+	int short_of_memory = 0;
+
+	while ((code = ERR_get_error()) != 0)
+		short_of_memory |= ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE;
+	if (short_of_memory)
+		return seed_error_sys(err, ENOMEM, "libcrypto");
+	return seed_error_set(err, kind, "%s", text);
+}

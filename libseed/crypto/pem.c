@@ -3,7 +3,6 @@
 #include "crypto/pem_internal.h"
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/x509.h>
@@ -116,10 +115,8 @@ static int read_armour(struct armour *a, const char *pem, size_t len, struct see
 	bio = BIO_new_mem_buf(pem, (int)len);
 	if (!bio)
 		return seed_libcrypto_error(err, "PEM");
-	if (PEM_read_bio(bio, &a->name, &a->header, &a->data, &a->len) != 1 || a->header[0]) {
-		ERR_clear_error();
-		return seed_error_set(err, SEED_ERR_FORMAT, "not a private key in PEM");
-	}
+	if (PEM_read_bio(bio, &a->name, &a->header, &a->data, &a->len) != 1 || a->header[0])
+		return seed_libcrypto_refuse(err, SEED_ERR_FORMAT, "not a private key in PEM");
 	if (BIO_read(bio, &rest, 1) > 0)
 		return seed_error_set(err, SEED_ERR_FORMAT, "something follows the private key");
 	return 0;
@@ -131,18 +128,12 @@ static int decrypt(PKCS8_PRIV_KEY_INFO **out, const struct armour *a, const char
 	const unsigned char *next = a->data;
 	SEED_AUTO(sig_freep) X509_SIG *sealed = d2i_X509_SIG(NULL, &next, a->len);
 
-	if (!sealed || next != a->data + a->len) {
-		ERR_clear_error();
-		return seed_error_set(err, SEED_ERR_FORMAT, "not an encrypted private key");
-	}
+	if (!sealed || next != a->data + a->len)
+		return seed_libcrypto_refuse(err, SEED_ERR_FORMAT, "not an encrypted private key");
 	if (!passphrase)
 		return seed_error_set(err, SEED_ERR_TRUST, "the key needs its passphrase");
 	*out = PKCS8_decrypt(sealed, passphrase, (int)strlen(passphrase));
-	if (!*out) {
-		ERR_clear_error();
-		return seed_error_set(err, SEED_ERR_TRUST, "wrong passphrase");
-	}
-	return 0;
+	return *out ? 0 : seed_libcrypto_refuse(err, SEED_ERR_TRUST, "wrong passphrase");
 }
 
 static int decode(PKCS8_PRIV_KEY_INFO **out, const struct armour *a, struct seed_error *err)
@@ -150,10 +141,8 @@ static int decode(PKCS8_PRIV_KEY_INFO **out, const struct armour *a, struct seed
 	const unsigned char *next = a->data;
 
 	*out = d2i_PKCS8_PRIV_KEY_INFO(NULL, &next, a->len);
-	if (!*out || next != a->data + a->len) {
-		ERR_clear_error();
-		return seed_error_set(err, SEED_ERR_FORMAT, "not a private key");
-	}
+	if (!*out || next != a->data + a->len)
+		return seed_libcrypto_refuse(err, SEED_ERR_FORMAT, "not a private key");
 	return 0;
 }
 
@@ -178,10 +167,8 @@ int seed_pem_read(int type, uint8_t secret[32], const char *pem, size_t len,
 	}
 	key = EVP_PKCS82PKEY(p8);
 	if (!key || EVP_PKEY_get_id(key) != type ||
-	    EVP_PKEY_get_raw_private_key(key, secret, &size) != 1 || size != 32) {
-		ERR_clear_error();
-		return seed_error_set(err, SEED_ERR_FORMAT, "not an %s key",
-				      type == EVP_PKEY_ED25519 ? "Ed25519" : "X25519");
-	}
+	    EVP_PKEY_get_raw_private_key(key, secret, &size) != 1 || size != 32)
+		return seed_libcrypto_refuse(err, SEED_ERR_FORMAT, type == EVP_PKEY_ED25519 ?
+					     "not an Ed25519 key" : "not an X25519 key");
 	return 0;
 }

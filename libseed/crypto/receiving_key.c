@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* X25519 keys (RFC 7748). As with signing keys, OpenSSL sees the secret only while it works. */
 #include <openssl/crypto.h>
-#include <openssl/err.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -79,9 +78,8 @@ int seed_hpke_dh(struct seed_secret *out, const struct seed_receiving_key *key,
 	    EVP_PKEY_derive_set_peer(ctx, peer) != 1)
 		return seed_libcrypto_error(err, "X25519");
 	if (EVP_PKEY_derive(ctx, out->bytes, &size) != 1 || size != sizeof(out->bytes) ||
-	    CRYPTO_memcmp(out->bytes, zero, sizeof(zero)) == 0) {
-		ERR_clear_error();
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "not a usable X25519 public key");
-	}
+	    CRYPTO_memcmp(out->bytes, zero, sizeof(zero)) == 0)
+		return seed_libcrypto_refuse(err, SEED_ERR_INTEGRITY,
+					     "not a usable X25519 public key");
 	return 0;
 }

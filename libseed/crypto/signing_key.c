@@ -3,7 +3,6 @@
  * The secret lies in locked memory; OpenSSL, which keeps its keys on the ordinary heap, sees it
  * for the length of one signature only.
  */
-#include <openssl/err.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -178,9 +177,7 @@ int seed_ed25519_verify(const struct seed_public_key *key, const void *data, siz
 	if (!pkey || !ctx || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) != 1)
 		return seed_libcrypto_error(err, "Ed25519 verification");
 	if (!seed_public_key_sound(key) ||
-	    EVP_DigestVerify(ctx, signature, SEED_ED25519, data, len) != 1) {
-		ERR_clear_error();
-		return seed_error_set(err, SEED_ERR_TRUST, "signature does not fit");
-	}
+	    EVP_DigestVerify(ctx, signature, SEED_ED25519, data, len) != 1)
+		return seed_libcrypto_refuse(err, SEED_ERR_TRUST, "signature does not fit");
 	return 0;
 }

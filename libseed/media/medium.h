@@ -20,23 +20,37 @@ struct seed_medium {
 	char label[SEED_LABEL_MAX + 1];
 	char *serial, *model;		/* or NULL */
 	struct seed_id site;		/* that prepared it */
-	bool known_signer;		/* its signature verifies under a trusted key; else only the label
-					 * and id hints are empty and the medium is told by its path */
+	char site_name[SEED_NAME_MAX + 1];	/* as it calls itself; the local name is the trust's */
+	bool known_signer;		/* its signature verifies under a trusted key; else the fields
+					 * above are empty and the medium is told by its path */
+	struct seed_error unknown;	/* without a known signer: why */
 	bool writable;
 };
 
 struct seed_medium_prepare {
 	const char *label;		/* NULL: "vmseed-" and the first 8 digits of the id */
 	bool allow_internal;		/* take what is not known to be external */
+	const struct seed_trust *trust;	/* whose media are fine too, or NULL: our own alone */
+	bool dry_run;			/* check everything, write nothing: *@out NULL when it
+					 * would be prepared */
 };
 
-/* MEDIUM when the file system is read-only or full; USAGE when it is internal and not allowed; a
- * medium that this home's site prepared already is opened and left as it is (*@made false). */
+/**
+ * seed_medium_prepare() - enrol the file system that holds @path
+ * @made: false when it was prepared already, by this site or one that @opt trusts: it is opened
+ *        and left as it is (another @label is USAGE: a label is never changed)
+ * @err:  MEDIUM when the file system is read-only or full, or what lies there stands in the way
+ *        (damage, or somebody unknown prepared it); USAGE when it is internal and not allowed
+ *
+ * What a torn earlier attempt left (a medium.json of ours without a valid signature, and no
+ * sets) is finished.
+ */
 int seed_medium_prepare(struct seed_medium **out, bool *made, const char *path,
 			const struct seed_site *site, const struct seed_medium_prepare *opt,
 			struct seed_error *err);
-/* MEDIUM when DIR is no prepared medium. A medium.json signed by nobody we trust does not fail:
- * @known_signer says so (the sets on it are judged by their own signatures). */
+/* MEDIUM when DIR is no prepared medium. A medium.json that is signed by nobody we trust, damaged,
+ * or missing beside sets does not fail: @known_signer says so (the sets are judged by their own
+ * signatures, and a damaged label must not cost them). @trust NULL: nobody is known. */
 int seed_medium_open(struct seed_medium **out, const char *path, const struct seed_trust *trust,
 		     struct seed_error *err);
 void seed_medium_close(struct seed_medium *medium);

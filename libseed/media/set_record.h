@@ -27,11 +27,12 @@ struct seed_set_record {
 	int64_t last_full_read;		/* unix seconds when all packs were last read; shown */
 };
 
+/* Durable on return. A set's first record makes it the newest. */
 int seed_set_record_write(int home, const struct seed_set_record *record, struct seed_error *err);
 /* NOTFOUND when there is none. */
 int seed_set_record_read(struct seed_set_record *out, int home, const struct seed_id *set,
 			 struct seed_error *err);
-/* The newest record for this medium and recipient (NULL: plaintext), or NOTFOUND. */
+/* The newest record (the set begun last) for this medium and recipient (NULL: plaintext), or NOTFOUND. */
 int seed_set_record_find(struct seed_set_record *out, int home, const struct seed_id *medium,
 			 const struct seed_card *recipient, struct seed_error *err);
 
@@ -40,11 +41,21 @@ int seed_set_record_find(struct seed_set_record *out, int home, const struct see
  * @record: NULL when the home has none
  *
  * Removes what lies above the record's confirmed commit and does not count: torn commits and
- * signatures, packs and seed files that no valid commit names. INTEGRITY, naming the file,
- * when a problem lies at or below it (damage: nothing is swept or added); MEDIUM when the
- * volume shows less than was confirmed (rolled back).
+ * signatures, packs and seed files that no valid commit names. Only names that we give are ever
+ * removed. INTEGRITY, naming the file, when a problem lies at or below it (damage: nothing
+ * is swept or added), when a listed file is missing or of another length, or when a commit
+ * carries the exporter's own signature and does not fit; MEDIUM when the volume shows less
+ * than was confirmed (rolled back). Without a record nothing is ever swept: whatever is
+ * not right is INTEGRITY.
+ *
+ * A valid commit above the confirmed one counts: the run that wrote it ended before it could
+ * say so here. The caller then confirms it: writes the record with @volume->last_commit and
+ * its digest. The next number to reserve is one above the record's and @volume->highest_seen.
  */
 int seed_volume_recover(struct seed_volume *volume, const struct seed_set_record *record,
 			struct seed_error *err);
+
+/* Set @torn on the problems that seed_volume_recover() would sweep: for showing them. */
+void seed_volume_mark_torn(struct seed_volume *volume, const struct seed_set_record *record);
 
 #endif

@@ -23,13 +23,24 @@ struct seed_volume_problem {
 	char path[SEED_FILE_NAME];
 	char text[160];
 	enum seed_error_kind kind;	/* INTEGRITY, TRUST, MEDIUM */
+	uint32_t commit;		/* its number */
+	bool ours;			/* it is a commit under the volume's key all the same: torn writing
+					 * does not make such a one, and nothing sweeps it */
 	bool torn;			/* above what the exporter's home confirmed: a torn attempt */
+};
+
+/* A commit that counts: it verifies, and chains with the one before it. */
+struct seed_volume_link {
+	uint32_t number;
+	bool full;
+	struct seed_digest digest;	/* of its text */
 };
 
 struct seed_volume {
 	struct seed_medium *medium;	/* borrowed */
 	int dir;			/* vmseed/SETID */
 	struct seed_id set;
+	struct seed_id medium_id;	/* as volume.json names it; the medium's own id where that is known */
 	uint32_t number;		/* of the volume, from 1 */
 	struct seed_id site;		/* exporter */
 	struct seed_public_key key;	/* its signing key: it alone commits */
@@ -46,18 +57,22 @@ struct seed_volume {
 	struct seed_vec packs;		/* struct seed_pack_facts that count */
 	struct seed_vec files;		/* struct seed_commit_file that count */
 	struct seed_vec seeds;		/* struct seed_id of the last full commit */
-	struct seed_vec problems;	/* struct seed_volume_problem: commits that do not verify */
+	struct seed_vec links;		/* struct seed_volume_link, by number */
+	struct seed_vec problems;	/* struct seed_volume_problem: commits that do not verify or
+					 * chain, by number */
 };
 
-/* The set ids that lie on a medium: struct seed_id, sorted. Other names are ignored. */
+/* The set ids that lie on a medium: struct seed_id, sorted. Other names are ignored, and so is a
+ * folder without "commits": creating a volume makes that last, so nothing can be in it yet. */
 int seed_medium_sets(const struct seed_medium *medium, struct seed_vec *out,
 		     struct seed_error *err);
 
 /**
  * seed_volume_open() - read volume.json and the commits
  * @own: this home's site for its receiving key, or NULL (then @data_key is not known)
- * @err: TRUST when volume.json is not signed by a trusted key; INTEGRITY when volume.json names
- *       another set than its folder or another medium than this one
+ * @err: NOTFOUND when the set is not on the medium, or was never wholly created; TRUST when
+ *       volume.json is not signed by a trusted key; INTEGRITY when it names another set than its
+ *       folder or another medium than this one
  *
  * Commits that do not verify are @problems, not failures.
  */
@@ -65,7 +80,8 @@ int seed_volume_open(struct seed_volume **out, struct seed_medium *medium,
 		     const struct seed_id *set, const struct seed_trust *trust,
 		     const struct seed_site *own, struct seed_error *err);
 /* A new set's volume 1, sealed for @recipient (and for ourselves), or plaintext when NULL. Durable
- * on return; not read back yet. */
+ * on return; not read back yet. The medium must be known (USAGE), and locked by the caller: what
+ * an earlier creation left half done on it is swept first. */
 int seed_volume_create(struct seed_volume **out, struct seed_medium *medium,
 		       const struct seed_id *set, const struct seed_trust *trust,
 		       const struct seed_site *own, const struct seed_card *recipient,

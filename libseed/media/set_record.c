@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "media/set_record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/path.h"
+#include "media/media_internal.h"
+
+#define RECORD_MAX 16384u
+#define RECORD_NAME 48		/* "sets/", an id, ".json" */
+#define RECORD_SCHEMA "vmseed-set"
+#define RECORDS_MAX 100000u
+
+static char *record_name(const struct seed_id *set, char *out)
+{
+	char id[SEED_ID_TEXT];
+
+	snprintf(out, RECORD_NAME, "sets/%s.json", seed_id_text(set, id));
+	return out;
+}
+
+static int take_members(struct seed_set_record *out, uint64_t *sequence,
+			struct seed_json_reader *r)
+{
+	const char *schema = seed_json_take_text(r, "schema", 64);
+
+	if (schema && strcmp(schema, RECORD_SCHEMA) != 0)
+		seed_json_refuse(r, "schema", "not a record of a set");
+	if (seed_json_take_uint(r, "schema_version", UINT32_MAX) != 1 && !r->failed)
+		seed_json_refuse(r, "schema_version", "not a version that is understood here");
+	*sequence = seed_json_take_uint(r, "sequence", SEED_JSON_INT_MAX - 1);
+	seed_json_take_id(r, "set", &out->set);
+	seed_json_take_id(r, "medium", &out->medium);
+	out->volume = (uint32_t)seed_json_take_uint(r, "volume", UINT32_MAX);
+	out->sealed = seed_json_take_bool(r, "sealed");
+	if (out->sealed) {
+		seed_json_take_id(r, "recipient", &out->recipient);
+		seed_json_take_base64(r, "receiving_key", out->receiving_key, SEED_HPKE_KEY);
+	} else if (seed_json_has(r, "recipient") || seed_json_has(r, "receiving_key")) {
+		seed_json_refuse(r, "recipient", "a plaintext set has none");
+	}
+	out->reserved = (uint32_t)seed_json_take_uint(r, "reserved", SEED_MEDIA_NUMBER_MAX);
+	out->confirmed = (uint32_t)seed_json_take_uint(r, "confirmed", SEED_MEDIA_NUMBER_MAX);
+	if (seed_json_has(r, "confirmed_digest"))
+		seed_json_take_digest(r, "confirmed_digest", &out->confirmed_digest);
+	else if (out->confirmed && !r->failed)
+		seed_json_refuse(r, "confirmed_digest", "missing");
+	out->next_pack = (uint32_t)seed_json_take_uint(r, "next_pack", SEED_MEDIA_NUMBER_MAX + 1);
+	out->last_full_read = (int64_t)seed_json_take_uint(r, "last_full_read",
+							   SEED_JSON_INT_MAX - 1);
+	if (!r->failed && out->confirmed > out->reserved)
+		seed_json_refuse(r, "confirmed", "above what was reserved");
+	return seed_json_done(r);
+}
+
+static int read_record(struct seed_set_record *out, uint64_t *sequence, int home,
+		       const struct seed_id *set, struct seed_error *err)
+{
+	SEED_AUTO(seed_freep) char *text = NULL;
+	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
+	struct seed_set_record record = { 0 };
+	struct seed_json_reader r;
+	char name[RECORD_NAME];
+	size_t len;
+
+	if (seed_file_read(home, record_name(set, name), RECORD_MAX, &text, &len, err) < 0)
+		return -1;
+	if (seed_json_parse(&doc, text, len, err) < 0)
+		return seed_error_prefix(err, "%s", name);
+	seed_json_begin(&r, doc, "", err);
+	if (take_members(&record, sequence, &r) < 0)
+		return seed_error_prefix(err, "%s", name);
+	if (!seed_id_equal(&record.set, set))
+		return seed_error_set(err, SEED_ERR_FORMAT, "%s: is of another set than its name",
+				      name);
+	*out = record;
+	return 0;
+}
+
+int seed_set_record_read(struct seed_set_record *out, int home, const struct seed_id *set,
+			 struct seed_error *err)
+{
+	uint64_t sequence;
+
+	return read_record(out, &sequence, home, set, err);
+}
+
+/* ---- all of them ---- */
+
+struct record_walk {
+	int home;
+	const struct seed_id *medium;		/* NULL: only @newest matters */
+	const struct seed_card *recipient;
+	struct seed_set_record best;
+	bool found;
+	uint64_t best_sequence;
+	uint64_t newest;
+};
+
+static bool fits(const struct record_walk *walk, const struct seed_set_record *record)
+{
+	if (!walk->medium || !seed_id_equal(&record->medium, walk->medium))
+		return false;
+	if (!walk->recipient)
+		return !record->sealed;
+	return record->sealed && seed_id_equal(&record->recipient, &walk->recipient->site) &&
+	       memcmp(record->receiving_key, walk->recipient->receiving_key, SEED_HPKE_KEY) == 0;
+}
+
+static int visit_record(const char *name, void *arg, struct seed_error *err)
+{
+	struct record_walk *walk = arg;
+	struct seed_set_record record;
+	char id[SEED_ID_TEXT] = "";
+	struct seed_id set;
+	uint64_t sequence;
+
+	if (strlen(name) != SEED_ID_TEXT - 1 + 5 || strcmp(name + SEED_ID_TEXT - 1, ".json") != 0)
+		return 0;
+	memcpy(id, name, SEED_ID_TEXT - 1);
+	if (seed_id_parse(&set, id, NULL) < 0)
+		return 0;
+	if (read_record(&record, &sequence, walk->home, &set, err) < 0)
+		return -1;
+	if (sequence > walk->newest)
+		walk->newest = sequence;
+	if (!fits(walk, &record) || (walk->found && sequence < walk->best_sequence))
+		return 0;
+	walk->best = record;
+	walk->best_sequence = sequence;
+	walk->found = true;
+	return 0;
+}
+
+static int visit_records(struct record_walk *walk, struct seed_error *err)
+{
+	if (!seed_path_exists(walk->home, "sets"))
+		return 0;
+	return seed_path_each(walk->home, "sets", RECORDS_MAX, visit_record, walk, err);
+}
+
+int seed_set_record_find(struct seed_set_record *out, int home, const struct seed_id *medium,
+			 const struct seed_card *recipient, struct seed_error *err)
+{
+	struct record_walk walk = { .home = home, .medium = medium, .recipient = recipient };
+
+	if (visit_records(&walk, err) < 0)
+		return -1;
+	if (!walk.found)
+		return seed_error_set(err, SEED_ERR_NOTFOUND, "no set of this kind on this medium");
+	*out = walk.best;
+	return 0;
+}
+
+/* A set's place in the order in which sets were begun here; clocks are not asked. */
+static int sequence_of(int home, const struct seed_id *set, uint64_t *out, struct seed_error *err)
+{
+	struct record_walk walk = { .home = home };
+	struct seed_error why = { 0 };
+	struct seed_set_record old;
+
+	if (read_record(&old, out, home, set, &why) == 0)
+		return 0;
+	if (why.kind != SEED_ERR_NOTFOUND) {
+		if (err)
+			*err = why;	/* never replaced: what it knew is needed */
+		return -1;
+	}
+	if (visit_records(&walk, err) < 0)
+		return -1;
+	*out = walk.newest + 1;
+	return 0;
+}
+
+int seed_set_record_write(int home, const struct seed_set_record *record, struct seed_error *err)
+{
+	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
+	SEED_AUTO(seed_freep) char *text = NULL;
+	char name[RECORD_NAME];
+	uint64_t sequence;
+	size_t len;
+
+	if (seed_path_make_folder(home, "sets", 0700, err) < 0 ||
+	    sequence_of(home, &record->set, &sequence, err) < 0)
+		return -1;
+	doc = seed_json_new_object();
+	seed_json_set_text(doc, "schema", RECORD_SCHEMA);
+	seed_json_set_uint(doc, "schema_version", 1);
+	seed_json_set_uint(doc, "sequence", sequence);
+	seed_json_set_id(doc, "set", &record->set);
+	seed_json_set_id(doc, "medium", &record->medium);
+	seed_json_set_uint(doc, "volume", record->volume);
+	seed_json_set_bool(doc, "sealed", record->sealed);
+	if (record->sealed) {
+		seed_json_set_id(doc, "recipient", &record->recipient);
+		seed_json_set_base64(doc, "receiving_key", record->receiving_key, SEED_HPKE_KEY);
+	} else {
+		seed_json_set_null(doc, "recipient");
+		seed_json_set_null(doc, "receiving_key");
+	}
+	seed_json_set_uint(doc, "reserved", record->reserved);
+	seed_json_set_uint(doc, "confirmed", record->confirmed);
+	if (record->confirmed)
+		seed_json_set_digest(doc, "confirmed_digest", &record->confirmed_digest);
+	else
+		seed_json_set_null(doc, "confirmed_digest");
+	seed_json_set_uint(doc, "next_pack", record->next_pack);
+	seed_json_set_uint(doc, "last_full_read", record->last_full_read > 0 ?
+			   (uint64_t)record->last_full_read : 0);
+	if (seed_json_dump(doc, 2, &text, &len, err) < 0)
+		return -1;
+	return seed_file_replace(home, record_name(&record->set, name), text, len, 0600, err);
+}
