@@ -14,6 +14,8 @@
  * replaced by one that says "switching"; the files move up one by one (rename, on the
  * host's own file system); replica.json is replaced again. A crash before the first
  * replacement leaves the old replica; after it, opening the replica finishes the moves.
+ * Disks that the newer seed no longer has stay as files; side files (definition, nvram, tpm)
+ * that it no longer has go.
  */
 #ifndef SEED_REPLICA_REPLICA_H
 #define SEED_REPLICA_REPLICA_H
@@ -39,9 +41,12 @@ struct seed_replica_disk {
 struct seed_replica {
 	char name[SEED_REPLICA_NAME];	/* of the folder */
 	int dir;			/* the folder */
-	int build;			/* where a seed is being built: @dir, or its next/ */
+	int build;			/* where a seed is being built: the folder, or its next/; -1: no
+					 * build was begun */
+	bool build_beside;		/* it is next/ */
 	enum seed_replica_state state;
-	bool switching;
+	bool switching;			/* seen only when opened without the lock: a run is at it */
+	struct seed_vec drop;		/* char *: old files that go with the switch */
 	struct seed_id site, uuid;	/* origin */
 	char *vm_name;			/* raw */
 	struct seed_id seed, set;
@@ -49,14 +54,20 @@ struct seed_replica {
 	struct seed_lineage lineage;
 	enum seed_captured captured;
 	int64_t imported;		/* unix seconds, shown */
-	char *from;			/* label of the medium, shown */
+	char *from;			/* label of the medium, shown; or NULL */
 	struct seed_vec disks;		/* struct seed_replica_disk */
 };
+
+#define SEED_REPLICA_FROM_MAX 256	/* bytes of @from */
 
 /* "web01.1a2b3c4d": name cleaned to [a-z0-9-]{1,32}, a dot, 8 hex digits of SHA-256(site || uuid). */
 char *seed_replica_folder_name(const struct seed_id *site, const struct seed_id *uuid,
 			       const char *vm_name, char *out);
-/* The file stem of a slot in a folder: characters outside [A-Za-z0-9._-] become '-'. @out holds 33. */
+/* Is this a name that seed_replica_folder_name() can give? */
+bool seed_replica_name_valid(const char *name);
+/* The file stem of a slot in a folder: characters outside [A-Za-z0-9._-] become '-', and so does a
+ * leading '.'. @out holds 33. Two slots of one VM may have one stem: what a disk's files are called,
+ * seed_replica_describe() says. */
 char *seed_replica_slot_stem(const char *slot, char *out);
 
 /**
@@ -67,29 +78,43 @@ char *seed_replica_slot_stem(const char *slot, char *out);
  */
 int seed_replica_open(struct seed_replica **out, int store, const char *name, bool lock,
 		      struct seed_error *err);
-/* A new folder with a "seeding" replica.json for this manifest, locked. */
+/* A new folder (0700) with a "seeding" replica.json for this manifest, locked, its build begun in it.
+ * What a creation cut short left is taken over; a folder that is a replica already, or holds
+ * anything else, is USAGE. */
 int seed_replica_create(struct seed_replica **out, int store, const struct seed_manifest *manifest,
 			struct seed_error *err);
 void seed_replica_close(struct seed_replica *replica);
 static inline void seed_replica_closep(struct seed_replica **r) { seed_replica_close(*r); }
 
-/* Write replica.json as @replica says now; durable on return. */
+/* Write replica.json as @replica says now; durable on return. Needs the lock. */
 int seed_replica_save(struct seed_replica *replica, struct seed_error *err);
-/* Fill in the fields and disks that a manifest decides (not the state). */
+/* Fill in the fields and disks that a manifest decides (not the state; nothing is missing). */
 int seed_replica_describe(struct seed_replica *replica, const struct seed_manifest *manifest,
 			  struct seed_error *err);
 /* Open @replica->build for @manifest's seed: the folder itself while it is seeding or incomplete with
- * this very seed, else next/ (emptied unless it is building this very seed already). */
+ * this very seed, else next/ (emptied unless it is building this very seed already). IDENTITY
+ * when the manifest is of another VM, or the replica is promoted. @replica itself still
+ * describes what is there. */
 int seed_replica_begin_build(struct seed_replica *replica, const struct seed_manifest *manifest,
 			     struct seed_error *err);
-/* The build is complete and durable, its describing fields are in @replica: make it the replica. */
+/* The build is complete and durable, its describing fields (seed_replica_describe(), state,
+ * imported, from, missing_blocks) are in @replica: make it the replica, and end the build. */
 int seed_replica_switch(struct seed_replica *replica, struct seed_error *err);
 
 /* All replica folders of a store, by name; folders that are none are skipped, broken ones reported
- * through @visit with replica NULL and the reason in @why. */
+ * through @visit with replica NULL and the reason in @why. Opened without the lock; @visit
+ * borrows. */
 int seed_store_each(int store,
 		    int (*visit)(const char *name, struct seed_replica *replica,
 				 const struct seed_error *why, void *arg, struct seed_error *err),
 		    void *arg, struct seed_error *err);
+
+/**
+ * seed_store_find() - which replica does a person mean?
+ * @text: NAME, NAME.ID (the folder) or the VM's uuid
+ * @name: receives the folder name, SEED_REPLICA_NAME bytes
+ * @err:  NOTFOUND; USAGE listing them when more than one fits
+ */
+int seed_store_find(int store, const char *text, char *name, struct seed_error *err);
 
 #endif

@@ -285,7 +285,8 @@ ssize_t write(int fd, const void *buf, size_t len)
 int fsync(int fd)
 {
 	count_write();
-	return (int)syscall(SYS_fsync, fd);
+	(void)fd;	/* the machine stays up: only where a process ends matters */
+	return 0;
 }
 
 static void a_commit_killed_anywhere_leaves_before_or_after(void **state)
