@@ -13,7 +13,8 @@
 #include "crypto/digest_internal.h"
 
 static const uint32_t initial_state[8] = {
-	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+	0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+	0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 };
 
 static void compress(uint32_t state[8], const uint8_t *data, size_t blocks)

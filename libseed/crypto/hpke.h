@@ -2,7 +2,7 @@
 /*
  * HPKE (RFC 9180) base mode, single shot: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
  * AES-256-GCM (KEM 0x0020, KDF 0x0001, AEAD 0x0002). Wraps a set's data key for
- * a recipient. RFC 9180 appendix A.1 and A.2-style vectors are in the tests.
+ * a recipient. The RFC's vectors are in the tests.
  */
 #ifndef SEED_CRYPTO_HPKE_H
 #define SEED_CRYPTO_HPKE_H
@@ -33,7 +33,8 @@ int seed_receiving_key_to_pem(const struct seed_receiving_key *key, const char *
 int seed_receiving_key_from_pem(struct seed_receiving_key **out, const char *pem, size_t len,
 				const char *passphrase, struct seed_error *err);
 
-/* Seal @len bytes to @public; @out receives @len + 16. @ephemeral NULL: fresh (vectors give one). */
+/* Seal @len bytes to @public; @out receives @len + 16. @ephemeral NULL: fresh (vectors give one).
+ * @info has at most 1024 bytes, else SEED_ERR_RANGE. */
 int seed_hpke_seal(uint8_t enc[SEED_HPKE_ENC], uint8_t *out, const uint8_t public[SEED_HPKE_KEY],
 		   const void *info, size_t info_len, const void *aad, size_t aad_len,
 		   const void *plain, size_t len, const struct seed_receiving_key *ephemeral,

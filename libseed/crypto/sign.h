@@ -34,7 +34,7 @@ struct seed_signing_key;	/* holds the secret in locked memory */
 void seed_public_key_id(const struct seed_public_key *key, uint8_t out[SEED_KEY_ID]);
 char *seed_public_key_text(const struct seed_public_key *key, char *out);
 /* Strict: right tag, and the key id must be the one that the key gives (ours always is). A key
- * that is no canonical point, or one of small order (which would verify forgeries), is FORMAT too. */
+ * that is no canonical point, or of small order (it would verify forgeries), is FORMAT too. */
 int seed_public_key_parse(struct seed_public_key *out, const char *text, struct seed_error *err);
 
 int seed_signing_key_generate(struct seed_signing_key **out, struct seed_error *err);

@@ -8,7 +8,8 @@
  *   4. cut a torn tail           the entries before it, as readers saw them already
  *   5. write the line at the end the old entries, and perhaps a torn tail, which 4 cuts next time
  *   6. fsync the file            the new entry, unless its file is new and its name is not durable
- *   7. fsync the folder          the new entry (only for the first entry of a file)
+ *   7. fsync the folder          the new entry; always, since the append that made the file may
+ *                                have been killed before it came here
  *
  * The file grows only behind its last newline, and file systems make a file longer only once
  * the bytes are there, so a line with its newline is whole. Where that fails, the signature
@@ -173,8 +174,8 @@ static int judge_last_line(struct end *end, const char *bytes, size_t len, uint6
 	if (seed_chain_line_open(&entry, before, line_len, err) < 0)
 		return seed_error_prefix(err, "last entry");
 	if (entry.first != (from == 0 && before == bytes))
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "last entry: has the number %" PRIu64,
-				      entry.number);
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "last entry: has the number %" PRIu64, entry.number);
 	end->offset = from + (uint64_t)(newline + 1 - bytes);
 	end->number = entry.number;
 	seed_digest_of(&end->digest, before, line_len);
@@ -237,7 +238,7 @@ static int lock_patiently(int fd, const char *path, struct seed_error *err)
 	}
 }
 
-/* The entry of a new file in its folder. */
+/* Make the name of the file durable. */
 static int sync_folder_of(int dir, const char *path, struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int folder = -1;
@@ -266,7 +267,7 @@ static int append(int fd, int dir, const char *path, const struct seed_json *fie
 				 fields, key, err) < 0 ||
 	    write_line(fd, line, len, end.offset, err) < 0)
 		return -1;
-	return end.number == 0 ? sync_folder_of(dir, path, err) : 0;
+	return sync_folder_of(dir, path, err);
 }
 
 int seed_chain_append(int dir, const char *path, const struct seed_json *fields,

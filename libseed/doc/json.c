@@ -49,7 +49,8 @@ int seed_json_parse(struct seed_json **out, const char *data, size_t len, struct
 		return seed_error_set(err, SEED_ERR_FORMAT, "not JSON of ours: nested over %d deep",
 				      SEED_JSON_DEPTH);
 	doc = json_loadb(len ? data : "", len, JSON_REJECT_DUPLICATES, &why);
-	if (!doc && !why.text[0])	/* most often: out of memory within a text looks like bad JSON */
+	/* Mostly so; but out of memory within a text, jansson says that it is bad. */
+	if (!doc && !why.text[0])
 		return seed_error_sys(err, ENOMEM, "JSON");
 	if (!doc)
 		return seed_error_set(err, SEED_ERR_FORMAT, "not JSON of ours: line %d: %s",
@@ -218,7 +219,8 @@ const struct seed_json *seed_json_take_object(struct seed_json_reader *r, const 
 	return r->failed ? NULL : (const struct seed_json *)(const void *)value;
 }
 
-const struct seed_json *seed_json_take_array(struct seed_json_reader *r, const char *key, size_t max)
+const struct seed_json *seed_json_take_array(struct seed_json_reader *r, const char *key,
+					     size_t max)
 {
 	const json_t *value = take(r, key);
 

@@ -36,7 +36,8 @@ int seed_json_parse(struct seed_json **out, const char *data, size_t len, struct
 void seed_json_free(struct seed_json *doc);
 static inline void seed_json_freep(struct seed_json **doc) { seed_json_free(*doc); }
 
-/* A reader over one object. Strings, objects and arrays it yields are borrowed from the document. */
+/* A reader over one object. The strings, objects and arrays it yields are borrowed from the
+ * document. */
 struct seed_json_reader {
 	const struct seed_json *object;
 	struct seed_error *err;
@@ -44,8 +45,8 @@ struct seed_json_reader {
 	uint64_t taken;		/* a bit for each member, in document order */
 	char path[128];		/* of the object, for messages */
 };
-/* @object NULL (what a failed take gives) makes a reader that has failed, as does a value that is no
- * object: nested readers need no checks of their own. @path "" for the document itself. */
+/* @object NULL (what a failed take gives) makes a reader that has failed, as does a value that is
+ * no object: nested readers need no checks of their own. @path "" for the document itself. */
 void seed_json_begin(struct seed_json_reader *r, const struct seed_json *object, const char *path,
 		     struct seed_error *err);
 
@@ -61,7 +62,8 @@ void seed_json_take_digest(struct seed_json_reader *r, const char *key, struct s
 void seed_json_take_base64(struct seed_json_reader *r, const char *key, void *out, size_t len);
 const struct seed_json *seed_json_take_object(struct seed_json_reader *r, const char *key);
 /* At most @max elements. */
-const struct seed_json *seed_json_take_array(struct seed_json_reader *r, const char *key, size_t max);
+const struct seed_json *seed_json_take_array(struct seed_json_reader *r, const char *key,
+					     size_t max);
 /* True when the member is there and not null; a null member counts as taken. Does not take a
  * value that is there: "if (seed_json_has(...)) take". */
 bool seed_json_has(struct seed_json_reader *r, const char *key);
@@ -83,7 +85,7 @@ int seed_json_done(struct seed_json_reader *r);
 
 /* All return NULL when memory is short, and take NULL in as failure, so that one check at
  * seed_json_dump() is enough. "set" and "append" take @value, which may be filled before or after.
- * Texts are UTF-8: one that is not makes the dump fail, so names from outside are encoded before. */
+ * Texts are UTF-8: one that is not makes the dump fail, so names from outside are encoded first. */
 struct seed_json *seed_json_new_object(void);
 struct seed_json *seed_json_new_array(void);
 void seed_json_set(struct seed_json *object, const char *key, struct seed_json *value);

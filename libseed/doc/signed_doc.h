@@ -29,7 +29,7 @@ const char *seed_doc_type_name(enum seed_doc_type type);	/* "card", "medium", ..
 struct seed_json *seed_doc_new(enum seed_doc_type type, const struct seed_public_key *key);
 
 /* Dump @object and sign exactly these bytes. The caller frees *@text. An object whose type, version
- * and key are not those of seed_doc_new(@type) for this key is SEED_ERR_USAGE: it is never signed. */
+ * and key are not those of seed_doc_new(@type) for this key is SEED_ERR_USAGE and not signed. */
 int seed_doc_sign(const struct seed_json *object, const struct seed_signing_key *key,
 		  enum seed_doc_type type, char **text, size_t *len,
 		  char signature[SEED_SIGNATURE_MAX], struct seed_error *err);

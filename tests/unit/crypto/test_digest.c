@@ -106,7 +106,8 @@ static void a_copied_stream_goes_its_own_way(void **state)
 
 static void adding_and_hashing_gives_both(void **state)
 {
-	static const size_t lens[] = { 0, 1, 55, 56, 63, 64, 65, 127, 128, 129, 191, 192, 1000, 65536 };
+	static const size_t lens[] = { 0, 1, 55, 56, 63, 64, 65,
+				       127, 128, 129, 191, 192, 1000, 65536 };
 
 	(void)state;
 	for (size_t before = 0; before < 130; before++) {
@@ -129,7 +130,8 @@ static void adding_and_hashing_gives_both(void **state)
 
 static void many_messages_of_any_lengths(void **state)
 {
-	static const size_t lens[] = { 65536, 0, 63, 64, 65536, 1, 56, 120, 65536, 65535, 3, 65, 55 };
+	static const size_t lens[] = { 65536, 0, 63, 64, 65536, 1, 56,
+				       120, 65536, 65535, 3, 65, 55 };
 	enum { MAX = sizeof(lens) / sizeof(lens[0]) };
 	const void *data[MAX];
 	struct seed_digest got[MAX + 1];

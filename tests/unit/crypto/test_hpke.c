@@ -71,7 +71,8 @@ static void a_1_1_key_schedule(void **state)
 
 #define SK_R "497b4502664cfea5d5af0b39934dac72242a74f8480451e1aee7d6a53320333d"
 #define SK_E "179d4b53b6365c45b600c4163b61d95cbc2f4d9e36f1695558dce265ab8bab11"
-#define CT "e5d84cd531cfb583096e7cfa9641bd3079cf3a91cda813c52deb5f512be9931980a41de125a925cdad859d5b7a"
+#define CT "e5d84cd531cfb583096e7cfa9641bd3079cf3a91cda813c52deb5f512be99319" \
+	   "80a41de125a925cdad859d5b7a"
 
 static void aes256_vector_both_ways(void **state)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * libcrypto allocates a lot on its way. Each allocation (of very many, a sample that thins out) fails
- * in turn, alone and with all after it: the operation then ends in an error (or did not need it),
- * and leaks nothing, which the sanitizers and valgrind see.
+ * libcrypto allocates a lot on its way. Each allocation (of very many, a sample that thins out)
+ * fails in turn, alone and with all after it: the operation then ends in an error (or did not need
+ * it), and leaks nothing, which the sanitizers and valgrind see.
  */
 #include "cmocka_all.h"
 

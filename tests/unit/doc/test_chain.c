@@ -287,11 +287,23 @@ static void lines_of_other_kinds_are_refused(void **state)
 	assert_fails(append(dir, 1, key, &err), &err, SEED_ERR_INTEGRITY);
 }
 
+static int count_long(struct seed_json_reader *r, const struct seed_public_key *with, void *arg,
+		      struct seed_error *err)
+{
+	(void)with;
+	(void)err;
+	seed_json_take_text(r, "value", SEED_CHAIN_LINE_MAX);
+	++*(unsigned int *)arg;
+	return seed_json_done(r);
+}
+
 static void long_entries_up_to_the_limit(void **state)
 {
 	const struct tmpdir *dir = *state;
 	SEED_AUTO(seed_freep) char *text = calloc(1, SEED_CHAIN_LINE_MAX);
-	size_t overhead = 0;
+	struct seed_error each_err = { 0 };
+	size_t overhead = 0, size = 0;
+	unsigned int count = 0;
 
 	memset(text, 'x', SEED_CHAIN_LINE_MAX - 1);
 	for (int round = 0; round < 4; round++) {
@@ -299,7 +311,7 @@ static void long_entries_up_to_the_limit(void **state)
 		struct seed_error err = { 0 };
 		struct stat st;
 
-		if (round == 0)		/* entry 1 has no digest: measure with it and count that in */
+		if (round == 0)		/* measured; entry 1 has no digest, counted in below */
 			text[100] = '\0';
 		else			/* as long as may be, then one longer */
 			text[SEED_CHAIN_LINE_MAX - overhead - (round < 3)] = '\0';
@@ -312,9 +324,14 @@ static void long_entries_up_to_the_limit(void **state)
 		assert_ok(seed_chain_append(dir->fd, FILE_NAME, fields, key, &err), &err);
 		assert_int_equal(fstatat(dir->fd, FILE_NAME, &st, 0), 0);
 		if (round == 0)
-			overhead = (size_t)st.st_size - 100 + strlen("\"\"") + 64 - strlen("null") - 1;
+			overhead = (size_t)st.st_size - 100 + 2 + 64 - strlen("null") - 1;
+		else
+			assert_int_equal((size_t)st.st_size - size, SEED_CHAIN_LINE_MAX);
+		size = (size_t)st.st_size;
 		memset(text, 'x', SEED_CHAIN_LINE_MAX - 1);
 	}
+	assert_ok(seed_chain_each(dir->fd, FILE_NAME, count_long, &count, &each_err), &each_err);
+	assert_int_equal(count, 3);
 }
 
 static void fields_cannot_replace_the_chains_own(void **state)
