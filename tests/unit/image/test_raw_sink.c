@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -144,6 +146,99 @@ static void no_room_is_the_mediums_error(void **state)
 	assert_int_equal(tmpdir_count(*state), 0);
 }
 
+/* A small file system of its own, where we may mount one. @then runs with its folder. */
+static void on_small_tmpfs(void **state, void (*then)(int dir))
+{
+	const struct tmpdir *dir = *state;
+	char path[400];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/small", dir->path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	if (mount("tmpfs", path, "tmpfs", 0, "size=1m") < 0)
+		skip();
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* It lives as long as it is open: nothing stays mounted when an assertion fails. */
+	umount2(path, MNT_DETACH);
+	assert_true(fd >= 0);
+	then(fd);
+	close(fd);
+}
+
+static void fill_small(int dir)
+{
+	SEED_AUTO(seed_sink_abandonp) struct seed_sink *sink = NULL;
+	SEED_AUTO(seed_freep) char *buf = seed_buffer_new(BLOCK, NULL);
+	struct seed_error err = { 0 };
+	int rc = 0;
+
+	memset(buf, 'x', BLOCK);
+	assert_ok(seed_raw_sink_create(&sink, dir, "d.raw", 4 << 20, &err), &err);
+	assert_fails(seed_sink_reserve(sink, 0, 4 << 20, &err), &err, SEED_ERR_MEDIUM);
+	assert_int_equal(err.sys_errno, ENOSPC);
+	for (uint64_t at = 0; rc == 0 && at < 4 << 20; at += BLOCK)
+		rc = seed_sink_write(sink, buf, BLOCK, at, &err);
+	assert_int_equal(rc, -1);
+	assert_int_equal(err.kind, SEED_ERR_MEDIUM);
+	assert_int_equal(err.sys_errno, ENOSPC);
+	/* What was written before is there. */
+	memset(buf, 0, BLOCK);
+	assert_ok(seed_sink_read(sink, buf, BLOCK, BLOCK, &err), &err);
+	assert_int_equal(buf[BLOCK - 1], 'x');
+}
+
+static void a_full_file_system_is_the_mediums_error(void **state)
+{
+	on_small_tmpfs(state, fill_small);
+}
+
+/* Close descriptors, or make them copies of @by. */
+static void exchange_descriptors(const int *fds, size_t count, int by)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (by < 0)
+			close(fds[i]);
+		else
+			assert_int_equal(dup2(by, fds[i]), fds[i]);
+	}
+}
+
+static size_t descriptors_on(void **state, const char *name, int *fds, size_t max)
+{
+	struct stat want, st;
+	size_t count = 0;
+
+	assert_int_equal(fstatat(dir_of(state), name, &want, 0), 0);
+	for (int fd = 3; fd < 100 && count < max; fd++)
+		if (fstat(fd, &st) == 0 && st.st_dev == want.st_dev && st.st_ino == want.st_ino)
+			fds[count++] = fd;
+	return count;
+}
+
+/* The kernel tells of a lost write once; the sink remembers. */
+static void after_a_failed_sync_the_sink_is_dead(void **state)
+{
+	SEED_AUTO(seed_sink_abandonp) struct seed_sink *sink = NULL;
+	struct seed_error first, err;
+	int fds[2], file;
+	size_t count;
+
+	assert_ok(seed_raw_sink_create(&sink, dir_of(state), "d.raw", 10, &err), &err);
+	count = descriptors_on(state, "d.raw", fds, 2);
+	assert_true(count >= 1);
+	exchange_descriptors(fds, count, -1);
+	assert_fails(seed_sink_sync(sink, &first), &first, SEED_ERR_SYSTEM);
+	file = openat(dir_of(state), "d.raw", O_RDWR | O_CLOEXEC);
+	exchange_descriptors(fds, count, file);
+	assert_fails(seed_sink_sync(sink, &err), &err, SEED_ERR_SYSTEM);
+	assert_string_equal(err.text, first.text);
+	assert_int_equal(err.sys_errno, first.sys_errno);
+	assert_fails(seed_sink_write(sink, "x", 1, 0, &err), &err, SEED_ERR_SYSTEM);
+	assert_fails(seed_sink_reserve(sink, 0, 1, &err), &err, SEED_ERR_SYSTEM);
+	if (file != fds[0] && (count < 2 || file != fds[1]))
+		close(file);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tmpdir_setup, tmpdir_teardown)
 
 int main(void)
@@ -155,6 +250,8 @@ int main(void)
 		TEST(what_lies_past_the_end_is_refused),
 		TEST(reserved_room_reads_as_zeroes),
 		TEST(no_room_is_the_mediums_error),
+		TEST(a_full_file_system_is_the_mediums_error),
+		TEST(after_a_failed_sync_the_sink_is_dead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
