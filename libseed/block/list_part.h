@@ -12,7 +12,9 @@
  *
  * A segment holds at most 4,096 runs and 65,536 digests; runs and segments
  * are in order, without gaps, kinds as in enum seed_block_kind, neighbours in a
- * segment of different kinds. Writer and reader keep one segment in memory.
+ * segment of different kinds. A digest is neither all zeroes nor all ones. Parts are
+ * numbered without gaps; one without blocks is the only part of a disk without any.
+ * Writer and reader keep one segment in memory.
  */
 #ifndef SEED_BLOCK_LIST_PART_H
 #define SEED_BLOCK_LIST_PART_H

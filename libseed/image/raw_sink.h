@@ -15,7 +15,8 @@
 /* A new file of @size zero bytes, sparse, mode 0600; one of that name is an error (EEXIST). */
 int seed_raw_sink_create(struct seed_sink **out, int dir, const char *path, uint64_t size,
 			 struct seed_error *err);
-/* Go on with one of ours; another size is SEED_ERR_FORMAT. */
+/* Go on with one of ours, made by create and written by nobody else: it counts as zeroed.
+ * Another size is SEED_ERR_FORMAT. */
 int seed_raw_sink_open(struct seed_sink **out, int dir, const char *path, uint64_t size,
 		       struct seed_error *err);
 
