@@ -5,6 +5,9 @@
 
 #include "cli.h"
 
+int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *err);
+int cmd_import(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_key(struct cli *cli, int argc, const char **argv, struct seed_error *err);
+int cmd_verify(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 
 #endif

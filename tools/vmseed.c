@@ -15,6 +15,9 @@ static int cmd_help(struct cli *cli, int argc, const char **argv, struct seed_er
 
 static const struct cli_command commands[] = {
 	{ "key", cmd_key, "this site's keys, and the sites that it trusts" },
+	{ "export", cmd_export, "VMs to a medium, each disk read once" },
+	{ "verify", cmd_verify, "a medium or a replica, read whole" },
+	{ "import", cmd_import, "every VM on the media becomes a replica" },
 	{ "help", cmd_help, "how a command is used" },
 	{ NULL, NULL, NULL },
 };

@@ -90,7 +90,7 @@ static size_t begin_builds(struct seed_import *plan, struct seed_build *builds,
 	size_t count = 0;
 
 	seed_event_send(opt->events, &(struct seed_event){
-		.kind = SEED_EVENT_PHASE, .phase = "preparing", .total = plan->vms.count });
+		.kind = SEED_EVENT_PHASE, .phase = "preparing" });
 	for (size_t i = 0; i < plan->vms.count; i++) {
 		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
 		struct seed_build *b = &builds[count];

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vmseed export: VMs to a medium. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "commands.h"
+#include "export/export.h"
+#include "manifest/manifest.h"
+#include "out.h"
+#include "verdict.h"
+
+struct export_args {
+	const char **media;
+	char *site;
+	int plaintext, no_data;
+	const char **exclude;
+	char *uuid;
+};
+
+static void free_args(struct export_args *a)
+{
+	cli_list_freep(&a->media);
+	cli_list_freep(&a->exclude);
+	free(a->site);
+	free(a->uuid);
+}
+
+static int check_args(const struct export_args *a, struct seed_error *err)
+{
+	if (cli_need(a->media, "--media", err) < 0)
+		return -1;
+	if (cli_list_count(a->media) > 1)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "one --media at a time: a set does not span media yet");
+	if (!a->site == !a->plaintext)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      a->site ? "--for seals and --plaintext does not: give one of them"
+					      : "say for whom with --for SITE ('vmseed key list' shows the "
+						"sites), or --plaintext to leave the data readable by "
+						"whoever holds the medium");
+	return 0;
+}
+
+static void free_defs(struct seed_vec *defs)
+{
+	for (size_t i = 0; i < defs->count; i++)
+		seed_vmdef_free(*(struct seed_vmdef **)seed_vec_at(defs, i));
+	seed_vec_free(defs);
+}
+
+static int read_defs(struct seed_vec *defs, const char **names, const char *uuid_text,
+		     struct seed_error *err)
+{
+	struct seed_id uuid;
+	char quoted[SEED_QUOTED];
+
+	if (uuid_text && seed_uuid_parse(&uuid, uuid_text, err) < 0) {
+		err->kind = SEED_ERR_USAGE;
+		return seed_error_prefix(err, "--uuid %s", seed_quote(uuid_text, quoted, sizeof(quoted)));
+	}
+	if (uuid_text && names[1])
+		return seed_error_set(err, SEED_ERR_USAGE, "--uuid is for a single VM");
+	for (; *names; names++) {
+		struct seed_vmdef *def;
+
+		if (seed_vmdef_read(&def, *names, uuid_text ? &uuid : NULL, err) < 0)
+			return -1;
+		if (!seed_vec_push(defs, sizeof(def), &def)) {
+			seed_vmdef_free(def);
+			return seed_error_sys(err, ENOMEM, "export");
+		}
+	}
+	return 0;
+}
+
+/* ---- showing ---- */
+
+static uint64_t vm_size(const struct seed_export_vm *vm)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < vm->disks.count; i++)
+		sum += ((const struct seed_export_disk *)seed_vec_at(&vm->disks, i))->size;
+	return sum;
+}
+
+static uint64_t vm_data(const struct seed_export_vm *vm)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < vm->disks.count; i++) {
+		const struct seed_export_disk *d = seed_vec_at(&vm->disks, i);
+
+		sum += vm->done ? d->facts.data_blocks * SEED_BLOCK_SIZE : d->data_bytes;
+	}
+	return sum;
+}
+
+static int print_table(const struct seed_export *x, bool plan, struct seed_error *err)
+{
+	const struct out_column columns[] = {
+		{ "VM", false, true },	 { "GENERATION", true, false }, { "DISKS", true, false },
+		{ "SIZE", true, false }, { "DATA", true, false },	{ "COPY", false, false },
+		{ "RESULT", false, true },
+	};
+	SEED_AUTO(out_table_freep) struct out_table *table = NULL;
+
+	if (out_table_new(&table, columns, sizeof(columns) / sizeof(columns[0]), err) < 0)
+		return -1;
+	for (size_t i = 0; i < x->vms.count; i++) {
+		const struct seed_export_vm *vm = seed_vec_at(&x->vms, i);
+		char name[SEED_QUOTED], gen[24], disks[24], size[32], data[32], result[520];
+
+		snprintf(gen, sizeof(gen), "%" PRIu64, vm->generation);
+		snprintf(disks, sizeof(disks), "%zu", vm->disks.count);
+		out_table_row(table, (const char *[]){
+			out_name(vm->def->name, name, sizeof(name)),
+			vm->done ? gen : NULL,
+			disks,
+			seed_size_text(vm_size(vm), size),
+			seed_size_text(vm_data(vm), data),
+			vm->done ? seed_captured_name(vm->captured) : NULL,
+			vm->err.kind ? verdict_text(&vm->err, result, sizeof(result))
+				     : plan ? "would be exported" : vm->done ? "exported" : "not reached",
+		});
+	}
+	return out_table_print(table, err);
+}
+
+static void print_excluded(const struct seed_export *x)
+{
+	for (size_t i = 0; i < x->vms.count; i++) {
+		const struct seed_export_vm *vm = seed_vec_at(&x->vms, i);
+
+		for (size_t k = 0; k < vm->def->disks.count; k++) {
+			const struct seed_vmdef_disk *d = seed_vec_at(&vm->def->disks, k);
+			char name[SEED_QUOTED];
+
+			if (d->excluded)
+				printf("Left out: disk %s of %s (%s).\n", d->slot,
+				       out_name(vm->def->name, name, sizeof(name)), d->excluded);
+		}
+	}
+}
+
+static void print_summary(const struct seed_export *x, const struct seed_medium *medium,
+			  const struct export_args *a)
+{
+	char label[SEED_QUOTED], added[32], read[32], set[SEED_ID_TEXT], media[SEED_QUOTED];
+
+	printf("\n%s set %.8s on medium %s: %s added in %u pack%s, read back%s.\n"
+	       "%s read from the disks; %" PRIu64 " blocks stored, %" PRIu64 " were there already.\n",
+	       x->new_set ? "New" : "Same", seed_id_text(&x->set, set), seed_medium_name(medium, label),
+	       seed_size_text(x->added_bytes, added), x->totals.packs, x->totals.packs == 1 ? "" : "s",
+	       x->totals.cached ? " (from memory: this file system cannot be read past its cache)" : "",
+	       seed_size_text(x->bytes_read, read), x->totals.new_blocks, x->totals.held_blocks);
+	if (x->commit && a->site)
+		printf("Done. Take the medium to %s; there: vmseed import --media DIR\n", a->site);
+	else if (x->commit)
+		printf("Done. Check it with: vmseed verify --media %s\n",
+		       seed_quote(a->media[0], media, sizeof(media)));
+}
+
+static struct seed_json *vm_json(const struct seed_export_vm *vm)
+{
+	struct seed_json *o = seed_json_new_object(), *disks = seed_json_new_array();
+
+	seed_json_set_text(o, "name", vm->def->name);
+	seed_json_set_uuid(o, "uuid", &vm->uuid);
+	seed_json_set_bool(o, "exported", vm->done);
+	if (vm->done) {
+		seed_json_set_id(o, "seed", &vm->seed);
+		seed_json_set_uint(o, "generation", vm->generation);
+		seed_json_set_text(o, "captured", seed_captured_name(vm->captured));
+	}
+	for (size_t i = 0; i < vm->disks.count; i++) {
+		const struct seed_export_disk *d = seed_vec_at(&vm->disks, i);
+		struct seed_json *disk = seed_json_new_object();
+
+		seed_json_set_text(disk, "slot", d->def->slot);
+		seed_json_set_uint(disk, "size", d->size);
+		seed_json_set_uint(disk, "data_bytes", d->data_bytes);
+		if (vm->done) {
+			seed_json_set_uint(disk, "data_blocks", d->facts.data_blocks);
+			seed_json_set_uint(disk, "bytes_read", d->facts.bytes_read);
+			seed_json_set_digest(disk, "root", &d->facts.root);
+			seed_json_set_uint(disk, "own_blocks", d->own_blocks);
+		}
+		seed_json_append(disks, disk);
+	}
+	seed_json_set(o, "disks", disks);
+	verdict_json(o, &vm->err);
+	return o;
+}
+
+static int print_json(const struct seed_export *x, bool plan, struct seed_error *err)
+{
+	struct seed_json *doc = out_json_new("export"), *vms = seed_json_new_array();
+
+	seed_json_set_text(doc, "message_type", "summary");
+	seed_json_set_bool(doc, "dry_run", plan);
+	if (x->commit) {
+		seed_json_set_id(doc, "set", &x->set);
+		seed_json_set_uint(doc, "commit", x->commit);
+	}
+	seed_json_set_uint(doc, "data_bytes", x->data_bytes);
+	seed_json_set_uint(doc, "bytes_read", x->bytes_read);
+	seed_json_set_uint(doc, "bytes_added", x->added_bytes);
+	seed_json_set_uint(doc, "blocks_stored", x->totals.new_blocks);
+	seed_json_set_uint(doc, "blocks_held", x->totals.held_blocks);
+	seed_json_set_uint(doc, "packs", x->totals.packs);
+	for (size_t i = 0; i < x->vms.count; i++)
+		seed_json_append(vms, vm_json(seed_vec_at(&x->vms, i)));
+	seed_json_set(doc, "vms", vms);
+	return out_json_print(doc, err);
+}
+
+static void warn_changed(struct cli *cli, const struct seed_export *x)
+{
+	for (size_t i = 0; i < x->vms.count; i++) {
+		const struct seed_export_vm *vm = seed_vec_at(&x->vms, i);
+		char name[SEED_QUOTED];
+
+		if (vm->done && vm->captured == SEED_CAPTURED_CHANGED)
+			cli_warn(cli, "%s changed while it was read: its seed is a base for a resync, not a "
+				 "copy to start", out_name(vm->def->name, name, sizeof(name)));
+		else if (vm->done && vm->captured == SEED_CAPTURED_UNPROVEN)
+			cli_warn(cli, "%s could not be held while it was read: make sure that it was not "
+				 "running", out_name(vm->def->name, name, sizeof(name)));
+	}
+}
+
+static int show(struct cli *cli, const struct seed_export *x, const struct seed_medium *medium,
+		const struct export_args *a, struct seed_error *err)
+{
+	if (cli->json)
+		return print_json(x, cli->dry_run, err);
+	if (print_table(x, cli->dry_run, err) < 0)
+		return -1;
+	print_excluded(x);
+	if (!cli->dry_run && x->commit)
+		print_summary(x, medium, a);
+	warn_changed(cli, x);
+	return 0;
+}
+
+/* ---- doing ---- */
+
+static int export_to(struct cli *cli, const struct export_args *a, struct seed_export *x,
+		     const struct seed_export_options *opt, struct seed_error *err)
+{
+	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = NULL;
+	struct seed_error shown = { 0 };
+	int rc = 0;
+
+	if (seed_medium_open(&medium, a->media[0], opt->trust, err) < 0)
+		return -1;
+	if (!cli->dry_run)
+		rc = seed_export_run(x, medium, opt, err);
+	/* What is wrong with the whole run says more than a table of VMs not reached. */
+	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json && x->vms.count == 1)
+		return -1;
+	if (show(cli, x, medium, a, &shown) < 0) {
+		if (rc == 0)
+			*err = shown;
+		return -1;
+	}
+	return rc;
+}
+
+static int run_export(struct cli *cli, const struct export_args *a, const char **names,
+		      struct seed_error *err)
+{
+	const struct seed_trusted *recipient = NULL;
+	struct seed_vec defs = { 0 };
+	struct seed_export x = { 0 };
+	const struct seed_site *own;
+	struct seed_export_options opt = {
+		.data = !a->no_data,
+		.exclude_slots = a->exclude,
+		.jobs = cli->jobs,
+		.memory = cli->memory,
+		.events = cli_events(cli),
+		.cancel = cli->cancel,
+	};
+	int rc;
+
+	if (cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &own, err) < 0 ||
+	    cli_trust(cli, &opt.trust, err) < 0)
+		return -1;
+	opt.own = own;
+	if (a->site && seed_trust_find(&recipient, opt.trust, a->site, err) < 0)
+		return cli_named(err);
+	opt.recipient = recipient ? &recipient->card : NULL;
+	if (read_defs(&defs, names, a->uuid, err) < 0) {
+		free_defs(&defs);
+		return -1;
+	}
+	rc = seed_export_plan(&x, &defs, &opt, err);
+	if (rc == 0)
+		rc = export_to(cli, a, &x, &opt, err);
+	seed_export_clear(&x);
+	return rc;
+}
+
+int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *err)
+{
+	SEED_AUTO(free_args) struct export_args a = { 0 };
+	const struct poptOption table[] = {
+		{ "media", 'm', POPT_ARG_ARGV, &a.media, 0, "write to the prepared medium in DIR", "DIR" },
+		{ "for", 0, POPT_ARG_STRING, &a.site, 0, "seal for SITE, a trusted card", "SITE" },
+		{ "plaintext", 0, POPT_ARG_NONE, &a.plaintext, 0,
+		  "do not seal: whoever holds the medium can read the data", NULL },
+		{ "no-data", 0, POPT_ARG_NONE, &a.no_data, 0,
+		  "manifests and digest lists alone: an order form", NULL },
+		{ "exclude-disk", 0, POPT_ARG_ARGV, &a.exclude, 0, "leave out the disk in SLOT", "SLOT" },
+		{ "uuid", 0, POPT_ARG_STRING, &a.uuid, 0, "the id of a single NAME=DISK", "UUID" },
+		POPT_TABLEEND
+	};
+	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
+		&(struct cli_usage){
+			.args = "VM...",
+			.about = "Export VMs to a medium. A VM is a libvirt definition, or NAME=DISK[,DISK...] "
+				 "with raw\nimages or block devices. VMs should be shut down, or their disks be "
+				 "snapshots.",
+			.examples = {
+				"vmseed export --media /media/caddy --for dr web01.xml db01.xml",
+				"vmseed export --media /media/caddy --plaintext web01=/dev/vg0/web01" } });
+
+	if (cli_parse(cli, ctx, err) < 0 || check_args(&a, err) < 0 ||
+	    cli_need_args(ctx, 1, CLI_ANY, err) < 0)
+		return -1;
+	return run_export(cli, &a, cli_rest(ctx), err);
+}

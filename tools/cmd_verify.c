@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vmseed verify: a medium or a replica, read whole. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "commands.h"
+#include "media_args.h"
+#include "out.h"
+#include "replica/find.h"
+#include "replica/home_store.h"
+#include "verdict.h"
+#include "verify/verify.h"
+
+/* ---- media ---- */
+
+static int print_seeds(const struct seed_verify *v, struct seed_error *err)
+{
+	const struct out_column columns[] = {
+		{ "VM", false, true },	 { "SEED", false, false },  { "GENERATION", true, false },
+		{ "DATA", true, false }, { "MISSING", true, false }, { "VERDICT", false, false },
+	};
+	SEED_AUTO(out_table_freep) struct out_table *table = NULL;
+
+	if (out_table_new(&table, columns, sizeof(columns) / sizeof(columns[0]), err) < 0)
+		return -1;
+	for (size_t i = 0; i < v->seeds.count; i++) {
+		const struct seed_verify_seed *s = seed_vec_at(&v->seeds, i);
+		char name[SEED_QUOTED], id[SEED_ID_TEXT], gen[24], data[32], missing[32];
+
+		seed_id_text(&s->id, id);
+		id[8] = '\0';
+		snprintf(gen, sizeof(gen), "%" PRIu64, s->generation);
+		seed_size_text(s->missing_blocks * SEED_BLOCK_SIZE, missing);
+		out_table_row(table, (const char *[]){
+			s->name ? out_name(s->name, name, sizeof(name)) : NULL,
+			id,
+			s->name ? gen : NULL,
+			s->name ? seed_size_text(s->blocks * SEED_BLOCK_SIZE, data) : NULL,
+			s->missing_blocks ? missing : NULL,
+			!s->name ? "not opened" : !s->sound ? "DAMAGED" : s->data ? "ok" : "ok (no data)",
+		});
+	}
+	return out_table_print(table, err);
+}
+
+static void print_checked(const struct seed_verify *v)
+{
+	char bytes[32];
+
+	printf("\nChecked %" PRIu64 " packs, %" PRIu64 " records, %" PRIu64 " blocks and %" PRIu64
+	       " other files: %s read%s.\n",
+	       v->packs, v->records, v->blocks, v->files, seed_size_text(v->bytes, bytes),
+	       v->cached ? " (partly from memory: this file system cannot be read past its cache)" : "");
+	if (v->unopened_records)
+		printf("Not checked: what is inside %" PRIu64 " sealed records; the receiving key is not "
+		       "here. Their\nciphertext is what the exporter signed.\n", v->unopened_records);
+	if (v->unfinished_files)
+		printf("Beside them lie %" PRIu64 " packs that no commit names: an export was interrupted; "
+		       "run it again.\n", v->unfinished_files);
+}
+
+static struct seed_json *problems_json(const struct seed_vec *problems)
+{
+	struct seed_json *array = seed_json_new_array();
+
+	for (size_t i = 0; i < problems->count; i++) {
+		const struct seed_verify_problem *p = seed_vec_at(problems, i);
+		struct seed_json *o = seed_json_new_object();
+
+		seed_json_set_text(o, "what", p->what);
+		verdict_json(o, &p->err);
+		seed_json_append(array, o);
+	}
+	return array;
+}
+
+static int print_media_json(const struct seed_verify *v, struct seed_error *err)
+{
+	struct seed_json *doc = out_json_new("verify"), *seeds = seed_json_new_array();
+
+	seed_json_set_text(doc, "message_type", "summary");
+	seed_json_set_bool(doc, "sound", v->problems.count == 0);
+	seed_json_set_uint(doc, "packs", v->packs);
+	seed_json_set_uint(doc, "records", v->records);
+	seed_json_set_uint(doc, "unopened_records", v->unopened_records);
+	seed_json_set_uint(doc, "blocks", v->blocks);
+	seed_json_set_uint(doc, "files", v->files);
+	seed_json_set_uint(doc, "unfinished_files", v->unfinished_files);
+	seed_json_set_uint(doc, "bytes_read", v->bytes);
+	seed_json_set_bool(doc, "past_cache", !v->cached);
+	for (size_t i = 0; i < v->seeds.count; i++) {
+		const struct seed_verify_seed *s = seed_vec_at(&v->seeds, i);
+		struct seed_json *o = seed_json_new_object();
+
+		seed_json_set_id(o, "seed", &s->id);
+		seed_json_set_bool(o, "opened", s->name != NULL);
+		if (s->name) {
+			seed_json_set_text(o, "name", s->name);
+			seed_json_set_uuid(o, "uuid", &s->uuid);
+			seed_json_set_uint(o, "generation", s->generation);
+			seed_json_set_bool(o, "data", s->data);
+			seed_json_set_uint(o, "data_blocks", s->blocks);
+			seed_json_set_uint(o, "missing_blocks", s->missing_blocks);
+			seed_json_set_bool(o, "sound", s->sound);
+		}
+		seed_json_append(seeds, o);
+	}
+	seed_json_set(doc, "seeds", seeds);
+	seed_json_set(doc, "problems", problems_json(&v->problems));
+	return out_json_print(doc, err);
+}
+
+/* A folder of our own for temporary lists, gone again at the end. */
+static int make_scratch(int *out, char path[64], struct seed_error *err)
+{
+	const char *base = getenv("TMPDIR");
+
+	snprintf(path, 64, "%s/vmseed-XXXXXX", base && strlen(base) < 40 ? base : "/var/tmp");
+	if (!mkdtemp(path))
+		return seed_error_sys(err, errno, "a temporary folder in %s", base ? base : "/var/tmp");
+	return seed_path_open_folder(out, path, err);
+}
+
+static void remove_scratch(int fd, const char *path)
+{
+	seed_path_unlink(fd, "verify.list", NULL);
+	seed_fd_closep(&fd);
+	rmdir(path);
+}
+
+static int check_media(struct cli *cli, const char **dirs, const struct seed_verify_options *opt,
+		       struct seed_verify *v, struct seed_error *err)
+{
+	struct seed_vec media = { 0 };
+	int rc;
+
+	(void)cli;
+	rc = media_args_open(&media, dirs, opt->trust, err);
+	for (size_t i = 0; rc == 0 && i < media.count; i++) {
+		struct seed_medium *m = *(struct seed_medium **)seed_vec_at(&media, i);
+		char name[SEED_QUOTED];
+
+		rc = seed_verify_medium(v, m, opt, err);
+		if (rc < 0)
+			seed_error_prefix(err, "medium %s", seed_medium_name(m, name));
+	}
+	media_args_close(&media);
+	return rc;
+}
+
+static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_options *opt,
+			struct seed_error *err)
+{
+	struct seed_verify v = { 0 };
+	struct seed_error shown = { 0 };
+	char scratch[64];
+	int rc;
+
+	if (make_scratch(&opt->scratch, scratch, err) < 0)
+		return -1;
+	rc = check_media(cli, dirs, opt, &v, err);
+	if (rc == 0) {
+		rc = seed_verify_conclude(&v.problems, err);
+		if ((cli->json ? print_media_json(&v, &shown) : print_seeds(&v, &shown)) < 0 && rc == 0) {
+			*err = shown;
+			rc = -1;
+		}
+		if (!cli->json)
+			print_checked(&v);
+	}
+	remove_scratch(opt->scratch, scratch);
+	seed_verify_clear(&v);
+	return rc;
+}
+
+/* ---- a replica ---- */
+
+static void print_bad(const struct seed_verify_disk *d)
+{
+	enum { SHOWN = 8 };
+
+	for (size_t i = 0; i < d->bad.count && i < SHOWN; i++) {
+		const struct seed_run *run = seed_vec_at(&d->bad, i);
+
+		if (run->count == 1)
+			printf("disk %s: block %" PRIu64 " differs (at offset %" PRIu64 ")\n", d->slot,
+			       run->start, run->start * SEED_BLOCK_SIZE);
+		else
+			printf("disk %s: blocks %" PRIu64 " to %" PRIu64 " differ (at offset %" PRIu64 ")\n",
+			       d->slot, run->start, run->start + run->count - 1,
+			       run->start * SEED_BLOCK_SIZE);
+	}
+	if (d->bad.count > SHOWN)
+		printf("disk %s: and %zu more places (--json lists them all)\n", d->slot,
+		       d->bad.count - SHOWN);
+}
+
+static void print_replica(const char *name, const struct seed_verify_replica *v)
+{
+	char bytes[32], missing[32];
+
+	for (size_t i = 0; i < v->disks.count; i++)
+		print_bad(seed_vec_at(&v->disks, i));
+	printf("%s: %s read, %" PRIu64 " blocks differ, %s missing.\n", name,
+	       seed_size_text(v->bytes, bytes), v->bad_blocks,
+	       v->missing_blocks ? seed_size_text(v->missing_blocks * SEED_BLOCK_SIZE, missing) : "none");
+}
+
+static int print_replica_json(const char *name, const struct seed_verify_replica *v,
+			      struct seed_error *err)
+{
+	struct seed_json *doc = out_json_new("verify-replica"), *disks = seed_json_new_array();
+
+	seed_json_set_text(doc, "message_type", "summary");
+	seed_json_set_text(doc, "replica", name);
+	seed_json_set_bool(doc, "sound", v->problems.count == 0);
+	seed_json_set_uint(doc, "bytes_read", v->bytes);
+	seed_json_set_uint(doc, "bad_blocks", v->bad_blocks);
+	seed_json_set_uint(doc, "missing_blocks", v->missing_blocks);
+	for (size_t i = 0; i < v->disks.count; i++) {
+		const struct seed_verify_disk *d = seed_vec_at(&v->disks, i);
+		struct seed_json *o = seed_json_new_object(), *bad = seed_json_new_array();
+
+		seed_json_set_text(o, "slot", d->slot);
+		seed_json_set_uint(o, "blocks", d->blocks);
+		for (size_t k = 0; k < d->bad.count; k++) {
+			const struct seed_run *run = seed_vec_at(&d->bad, k);
+			struct seed_json *pair = seed_json_new_array();
+
+			seed_json_append_uint(pair, run->start);
+			seed_json_append_uint(pair, run->count);
+			seed_json_append(bad, pair);
+		}
+		seed_json_set(o, "bad", bad);
+		seed_json_append(disks, o);
+	}
+	seed_json_set(doc, "disks", disks);
+	seed_json_set(doc, "problems", problems_json(&v->problems));
+	return out_json_print(doc, err);
+}
+
+static int verify_replica(struct cli *cli, int home, const char *name,
+			  const struct seed_verify_options *opt, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	struct seed_verify_replica v = { 0 };
+	struct seed_error shown = { 0 };
+	char folder[SEED_REPLICA_NAME];
+	int rc;
+
+	if (seed_store_open(&store, home, NULL, false, NULL, err) < 0 ||
+	    seed_replica_find(folder, store, name, err) < 0)
+		return cli_named(err);
+	rc = seed_verify_replica(&v, store, folder, opt, err);
+	if (rc == 0) {
+		rc = seed_verify_conclude(&v.problems, err);
+		if (rc == 0 && v.missing_blocks)
+			rc = seed_error_set(err, SEED_ERR_PARTIAL,
+					    "%s is incomplete: import again from an undamaged medium", folder);
+		if (!cli->json)
+			print_replica(folder, &v);
+		else if (print_replica_json(folder, &v, &shown) < 0 && rc == 0) {
+			*err = shown;
+			rc = -1;
+		}
+	}
+	seed_verify_replica_clear(&v);
+	return rc;
+}
+
+/* ---- the command ---- */
+
+static int run_verify(struct cli *cli, const char **media, const char *replica,
+		      struct seed_error *err)
+{
+	struct seed_verify_options opt = {
+		.jobs = cli->jobs,
+		.memory = 128u << 20,
+		.events = cli_events(cli),
+		.cancel = cli->cancel,
+	};
+	int home;
+
+	if (!media == !replica)
+		return seed_error_set(err, SEED_ERR_USAGE, "give either --media DIR or --replica REPLICA");
+	if (cli_home(cli, &home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
+	    cli_trust(cli, &opt.trust, err) < 0)
+		return -1;
+	return media ? verify_media(cli, media, &opt, err) : verify_replica(cli, home, replica, &opt, err);
+}
+
+int cmd_verify(struct cli *cli, int argc, const char **argv, struct seed_error *err)
+{
+	SEED_AUTO(cli_list_freep) const char **media = NULL;
+	SEED_AUTO(seed_freep) char *replica = NULL;
+	const struct poptOption table[] = {
+		{ "media", 'm', POPT_ARG_ARGV, &media, 0, "read all of the medium in DIR", "DIR" },
+		{ "replica", 0, POPT_ARG_STRING, &replica, 0, "read all of a replica", "REPLICA" },
+		POPT_TABLEEND
+	};
+	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
+		&(struct cli_usage){
+			.about = "Read a medium or a replica whole and check all of it: signatures, packs, "
+				 "records, blocks,\ndigest lists and roots.",
+			.examples = { "vmseed verify --media /media/caddy",
+				      "vmseed verify --replica web01" } });
+
+	if (cli_parse(cli, ctx, err) < 0 || cli_need_args(ctx, 0, 0, err) < 0)
+		return -1;
+	return run_verify(cli, media, replica, err);
+}
