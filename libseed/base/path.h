@@ -40,7 +40,8 @@ int seed_path_each(int dir, const char *path, size_t limit,
 
 /* Unlink a file; one that is not there is fine. The folder is not fsynced. */
 int seed_path_unlink(int dir, const char *path, struct seed_error *err);
-/* Remove a folder and all in it, never following a link out of it. */
+/* Remove a folder and all in it, never following a link out of it; folders more than 64
+ * deep are SEED_ERR_RANGE. */
 int seed_path_remove_tree(int dir, const char *path, struct seed_error *err);
 
 #endif

@@ -10,7 +10,8 @@
  * the others are empty: later stages drain before new work begins.
  *
  * With @workers 0 the pool is its own serial twin: jobs run inside submit, in
- * order, on the caller's thread. Same results, repeatable failures.
+ * order, on the caller's thread, one at a time over all lanes. Same results,
+ * repeatable failures. Workers take no signals.
  *
  * Jobs do no output I/O. A job that fails sets its @err; the taker sees it at
  * that job's place in the order, decides, and cancels the rest by closing.
