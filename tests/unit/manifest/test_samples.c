@@ -16,6 +16,9 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "manifest/manifest.h"
+#include "media/commit.h"
+#include "media/media_internal.h"
+#include "media/medium_internal.h"
 #include "trust/card.h"
 
 #define SAMPLE_MAX (1u << 20)
@@ -71,14 +74,59 @@ static int read_card(const char *text, size_t len, const char *signature, struct
 	return seed_card_read(&card, both, len + strlen(signature), err);
 }
 
+static int read_commit(const char *text, size_t len, const char *signature, struct seed_error *err)
+{
+	struct seed_commit commit;
+	int rc = seed_commit_open(&commit, text, len, signature, strlen(signature),
+				  seed_signing_key_public(test_key), err);
+
+	seed_commit_clear(&commit);
+	return rc;
+}
+
+#define SITE "4018d92f63967202fe850b50e3c08fe0"	/* of all samples */
+#define SET "cdaeeeba9b4a4c5ebf042c0215a7bb0e"
+
+static int read_medium(const char *text, size_t len, const char *signature, struct seed_error *err)
+{
+	struct seed_signed_text document = { .len = len, .signature_len = strlen(signature) };
+	struct seed_medium medium = { .root = -1, .vmseed = -1 };
+	struct seed_id site;
+	int rc;
+
+	assert_ok(seed_id_parse(&site, SITE, err), err);
+	memcpy(&document.text, &text, sizeof(text));
+	memcpy(&document.signature, &signature, sizeof(signature));
+	rc = seed_medium_read(&medium, &document, seed_signing_key_public(test_key), &site, err);
+	free(medium.serial);
+	free(medium.model);
+	return rc;
+}
+
+static int read_volume(const char *text, size_t len, const char *signature, struct seed_error *err)
+{
+	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
+	struct seed_volume volume = { .dir = -1 };
+	struct seed_json_reader r;
+	int rc;
+
+	assert_ok(seed_id_parse(&volume.set, SET, err), err);
+	rc = seed_doc_open(&doc, &r, SEED_DOC_VOLUME, text, len, signature, strlen(signature),
+			   seed_signing_key_public(test_key), err);
+	if (rc == 0)
+		rc = seed_volume_take(&volume, &r, err);
+	seed_vec_free(&volume.recipients);
+	return rc;
+}
+
 static const struct reader {
 	enum seed_doc_type type;
 	/* NULL: signature, type, version and key only; its members are read elsewhere. */
 	int (*read)(const char *text, size_t len, const char *signature, struct seed_error *err);
 } readers[] = {
 	{ SEED_DOC_MANIFEST, read_manifest }, { SEED_DOC_CARD, read_card },
-	{ SEED_DOC_MEDIUM, NULL }, { SEED_DOC_VOLUME, NULL }, { SEED_DOC_COMMIT, NULL },
-	{ SEED_DOC_SET, NULL }, { SEED_DOC_HISTORY, NULL },
+	{ SEED_DOC_MEDIUM, read_medium }, { SEED_DOC_VOLUME, read_volume },
+	{ SEED_DOC_COMMIT, read_commit }, { SEED_DOC_SET, NULL }, { SEED_DOC_HISTORY, NULL },
 };
 #define READERS (sizeof(readers) / sizeof(readers[0]))
 
