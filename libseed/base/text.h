@@ -35,7 +35,8 @@ bool seed_utf8_valid(const char *text, size_t len);
 
 /* "1.5 GiB", "64 KiB", "17 B": at most one decimal, as lsblk. @out holds 32. */
 char *seed_size_text(uint64_t bytes, char *out);
-/* "64K", "1.5G", "2GiB" = powers of 1024; "1GB" = powers of 1000; plain = bytes. USAGE on nonsense. */
+/* "64K", "1.5G", "2 GiB" = powers of 1024; "1GB" = powers of 1000; plain = bytes. USAGE
+ * on nonsense. Reads what seed_size_text() writes. */
 int seed_size_parse(uint64_t *out, const char *text, struct seed_error *err);
 
 #endif
