@@ -66,6 +66,7 @@ bool seed_replica_name_valid(const char *name)
 	return strspn(name + stem + 1, "0123456789abcdef") == TAG && name[stem + 1 + TAG] == '\0';
 }
 
+/* Of a valid slot. Whatever else came in would become '-', and a file of our own all the same. */
 char *seed_replica_slot_stem(const char *slot, char *out)
 {
 	size_t len = 0;
@@ -75,7 +76,7 @@ char *seed_replica_slot_stem(const char *slot, char *out)
 		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 			     (c >= '0' && c <= '9') || c == '_' || c == '-' || (c == '.' && len);
 
-		out[len] = plain ? c : '-';
+		out[len] = plain ? c : c == ':' ? '+' : c == '.' ? '=' : '-';
 	}
 	out[len] = '\0';
 	return out;
@@ -96,12 +97,20 @@ struct seed_replica *seed_replica_new(const char *name, struct seed_error *err)
 	return replica;
 }
 
+/* An own folder for the build is closed; the replica's stays open. */
+void seed_replica_end_build(struct seed_replica *replica)
+{
+	if (replica->build != replica->dir)
+		seed_fd_closep(&replica->build);
+	replica->build = -1;
+}
+
 void seed_replica_close(struct seed_replica *replica)
 {
 	if (!replica)
 		return;
 	seed_replica_forget(replica);
-	seed_fd_closep(&replica->build);
+	seed_replica_end_build(replica);
 	seed_fd_closep(&replica->dir);
 	free(replica);
 }
@@ -213,33 +222,22 @@ int seed_replica_create(struct seed_replica **out, int store, const struct seed_
 
 /* ---- describing ---- */
 
-static bool stem_taken(const struct seed_vec *disks, const char *stem)
-{
-	char file[48];
-
-	snprintf(file, sizeof(file), "%s.raw", stem);
-	for (size_t i = 0; i < disks->count; i++)
-		if (strcmp(((struct seed_replica_disk *)seed_vec_at(disks, i))->file, file) == 0)
-			return true;
-	return false;
-}
-
-/* "scsi0:0" and "scsi0-0" have one stem: the later of them gets a number, the same each time
- * because a manifest's order is its own. */
 static int add_disk(struct seed_vec *disks, const struct seed_manifest_disk *from,
 		    struct seed_error *err)
 {
 	struct seed_replica_disk disk = { .size = from->size };
-	char stem[33], first[33];
+	char stem[33];
 
-	seed_replica_slot_stem(from->slot, first);
-	memcpy(stem, first, sizeof(stem));
-	for (unsigned int n = 2; stem_taken(disks, stem) && n < 1000; n++)
-		snprintf(stem, sizeof(stem), "%.28s-%u", first, n);
+	seed_replica_slot_stem(from->slot, stem);
 	snprintf(disk.slot, sizeof(disk.slot), "%s", from->slot);
 	snprintf(disk.file, sizeof(disk.file), "%s.raw", stem);
 	snprintf(disk.list, sizeof(disk.list), "%s.list", stem);
 	snprintf(disk.missing, sizeof(disk.missing), "%s.missing", stem);
+	for (size_t i = 0; i < disks->count; i++)
+		if (strcmp(((struct seed_replica_disk *)seed_vec_at(disks, i))->file,
+			   disk.file) == 0)
+			return seed_error_set(err, SEED_ERR_FORMAT, "two disks would share %s",
+					      disk.file);
 	if (!seed_vec_push(disks, sizeof(disk), &disk))
 		return seed_error_sys(err, ENOMEM, "disks of a replica");
 	return 0;

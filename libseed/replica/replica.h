@@ -41,9 +41,8 @@ struct seed_replica_disk {
 struct seed_replica {
 	char name[SEED_REPLICA_NAME];	/* of the folder */
 	int dir;			/* the folder */
-	int build;			/* where a seed is being built: the folder, or its next/; -1: no
+	int build;			/* where a seed is being built: @dir itself, or its next/; -1: no
 					 * build was begun */
-	bool build_beside;		/* it is next/ */
 	enum seed_replica_state state;
 	bool switching;			/* seen only when opened without the lock: a run is at it */
 	struct seed_vec drop;		/* char *: old files that go with the switch */
@@ -65,9 +64,8 @@ char *seed_replica_folder_name(const struct seed_id *site, const struct seed_id 
 			       const char *vm_name, char *out);
 /* Is this a name that seed_replica_folder_name() can give? */
 bool seed_replica_name_valid(const char *name);
-/* The file stem of a slot in a folder: characters outside [A-Za-z0-9._-] become '-', and so does a
- * leading '.'. @out holds 33. Two slots of one VM may have one stem: what a disk's files are called,
- * seed_replica_describe() says. */
+/* The file stem of a slot in a folder: ':' becomes '+', and a leading '.' '='. No slot holds
+ * these, so no two slots have one stem. @out holds 33. */
 char *seed_replica_slot_stem(const char *slot, char *out);
 
 /**
@@ -108,13 +106,5 @@ int seed_store_each(int store,
 		    int (*visit)(const char *name, struct seed_replica *replica,
 				 const struct seed_error *why, void *arg, struct seed_error *err),
 		    void *arg, struct seed_error *err);
-
-/**
- * seed_store_find() - which replica does a person mean?
- * @text: NAME, NAME.ID (the folder) or the VM's uuid
- * @name: receives the folder name, SEED_REPLICA_NAME bytes
- * @err:  NOTFOUND; USAGE listing them when more than one fits
- */
-int seed_store_find(int store, const char *text, char *name, struct seed_error *err);
 
 #endif

@@ -89,9 +89,6 @@ static bool in_place(const struct seed_replica *replica, const struct seed_manif
 int seed_replica_begin_build(struct seed_replica *replica, const struct seed_manifest *manifest,
 			     struct seed_error *err)
 {
-	SEED_AUTO(seed_fd_closep) int build = -1;
-	bool beside = !in_place(replica, manifest);
-
 	if (!seed_id_equal(&replica->site, &manifest->site) ||
 	    !seed_id_equal(&replica->uuid, &manifest->uuid))
 		return seed_error_set(err, SEED_ERR_IDENTITY, "replica %s is of another VM",
@@ -99,16 +96,16 @@ int seed_replica_begin_build(struct seed_replica *replica, const struct seed_man
 	if (replica->state == SEED_REPLICA_PROMOTED)
 		return seed_error_set(err, SEED_ERR_IDENTITY, "replica %s is promoted: it is the VM "
 				      "now, and no seed is put over it", replica->name);
-	if (beside && !next_builds(replica, &manifest->seed) &&
-	    start_next(replica, manifest, err) < 0)
+	seed_replica_end_build(replica);
+	if (in_place(replica, manifest)) {
+		replica->build = replica->dir;
+		return 0;
+	}
+	if (!next_builds(replica, &manifest->seed) && start_next(replica, manifest, err) < 0)
 		return seed_error_prefix(err, "replica %s", replica->name);
-	if (seed_path_open_folder_at(&build, replica->dir, beside ? "next" : ".", err) < 0 ||
-	    (beside && seed_file_sweep(build, err) < 0))
+	if (seed_path_open_folder_at(&replica->build, replica->dir, "next", err) < 0 ||
+	    seed_file_sweep(replica->build, err) < 0)
 		return seed_error_prefix(err, "replica %s", replica->name);
-	seed_fd_closep(&replica->build);
-	replica->build = build;
-	replica->build_beside = beside;
-	build = -1;
 	return 0;
 }
 
@@ -224,12 +221,11 @@ static int switch_to_next(struct seed_replica *replica, struct seed_error *err)
 
 int seed_replica_switch(struct seed_replica *replica, struct seed_error *err)
 {
-	int rc = replica->build_beside ? switch_to_next(replica, err) :
-					 seed_replica_save(replica, err);
+	int rc = replica->build == replica->dir ? seed_replica_save(replica, err) :
+						  switch_to_next(replica, err);
 
 	if (rc < 0)
 		return seed_error_prefix(err, "replica %s: switch", replica->name);
-	seed_fd_closep(&replica->build);
-	replica->build_beside = false;
+	seed_replica_end_build(replica);
 	return 0;
 }

@@ -24,6 +24,7 @@ void seed_replica_forget(struct seed_replica *replica);
 /* The eight hex digits of a folder's name. @out holds 9. */
 char *seed_replica_tag(const struct seed_id *site, const struct seed_id *uuid, char *out);
 
+void seed_replica_end_build(struct seed_replica *replica);
 /* Finish the moves of a replica that is "switching". */
 int seed_replica_finish_switch(struct seed_replica *replica, struct seed_error *err);
 

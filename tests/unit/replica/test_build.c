@@ -147,14 +147,14 @@ static void a_first_import_is_built_in_place(void **state)
 	/* The next run goes on with it. */
 	must(seed_replica_open(&replica, dir->fd, name, true, &err), &err);
 	must(seed_replica_begin_build(replica, &m, &err), &err);
-	assert_false(replica->build_beside);
+	assert_int_equal(replica->build, replica->dir);
 	assert_true(holds(replica->build, "vda.raw", "half"));
 	build_files(replica, "one", 3);
 	must(seed_replica_switch(replica, &err), &err);
 	assert_int_equal(replica->build, -1);
 	/* Missing blocks of this seed are written in place too. */
 	must(seed_replica_begin_build(replica, &m, &err), &err);
-	assert_false(replica->build_beside);
+	assert_int_equal(replica->build, replica->dir);
 	seed_replica_close(seed_steal(&replica));
 	put_missing(dir->fd, "x", 1, 1);
 	assert_false(seed_path_exists(dir->fd, "web01/next"));
@@ -173,7 +173,7 @@ static void a_newer_seed_is_built_beside_and_gone_on_with(void **state)
 	for (int run = 0; run < 3; run++) {
 		must(seed_replica_open(&replica, dir->fd, name, true, &err), &err);
 		must(seed_replica_begin_build(replica, run < 2 ? &two : &three, &err), &err);
-		assert_true(replica->build_beside);
+		assert_int_not_equal(replica->build, replica->dir);
 		assert_int_equal(replica->generation, 1);	/* still what is there */
 		assert_true(holds(replica->dir, "vda.raw", "one"));
 		/* The second run finds the first one's work; another seed begins anew. */

@@ -53,9 +53,9 @@ static void slots_become_file_names(void **state)
 
 	(void)state;
 	assert_string_equal(seed_replica_slot_stem("vda", stem), "vda");
-	assert_string_equal(seed_replica_slot_stem("scsi0:0", stem), "scsi0-0");
-	assert_string_equal(seed_replica_slot_stem("../x", stem), "-.-x");
-	assert_string_equal(seed_replica_slot_stem(".hidden", stem), "-hidden");
+	assert_string_equal(seed_replica_slot_stem("scsi0:0", stem), "scsi0+0");
+	assert_string_equal(seed_replica_slot_stem("../x", stem), "=.-x");
+	assert_string_equal(seed_replica_slot_stem(".hidden", stem), "=hidden");
 	assert_string_equal(seed_replica_slot_stem("A_b-c.9", stem), "A_b-c.9");
 	assert_string_equal(seed_replica_slot_stem("12345678901234567890123456789012345", stem),
 			    "12345678901234567890123456789012");
@@ -72,7 +72,7 @@ static void a_new_replica_is_seeding_and_explains_itself(void **state)
 	struct stat st;
 
 	must(seed_replica_create(&made, dir->fd, &m, &err), &err);
-	assert_true(made->build >= 0 && !made->build_beside);
+	assert_int_equal(made->build, made->dir);
 	assert_int_equal(fstatat(dir->fd, made->name, &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
 	must(seed_replica_open(&seen, dir->fd, made->name, false, &err), &err);
@@ -121,25 +121,32 @@ static void what_is_saved_is_read_again(void **state)
 	}
 }
 
-static void slots_of_one_stem_get_files_of_their_own(void **state)
+static void no_two_slots_share_files(void **state)
 {
+	static const char *const slots[] = { "scsi0:0", "scsi0-0", "scsi0_0", "scsi0.0", ".a", ":a",
+					     "-a", "_a", "a.", "a:", "a-" };
 	const struct tmpdir *dir = *state;
 	SEED_AUTO(seed_manifest_clear) struct seed_manifest m = manifest_of("web01", 4);
+	SEED_AUTO(seed_manifest_clear) struct seed_manifest bad = manifest_of("web02", 4);
 	SEED_AUTO(seed_replica_closep) struct seed_replica *made = NULL;
+	SEED_AUTO(seed_replica_closep) struct seed_replica *other = NULL;
 	struct seed_error err = { 0 };
 
-	add_slot(&m, "scsi0:0", 512);
-	add_slot(&m, "scsi0-0", 512);
-	add_slot(&m, "scsi0_0", 512);
-	add_slot(&m, "scsi0/0", 512);
+	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
+		add_slot(&m, slots[i], 512);
 	must(seed_replica_create(&made, dir->fd, &m, &err), &err);
+	assert_int_equal(made->disks.count, 12);
 	for (size_t i = 0; i < made->disks.count; i++)
 		for (size_t j = 0; j < i; j++)
 			assert_string_not_equal(
 				((struct seed_replica_disk *)seed_vec_at(&made->disks, i))->file,
 				((struct seed_replica_disk *)seed_vec_at(&made->disks, j))->file);
-	assert_string_equal(((struct seed_replica_disk *)seed_vec_at(&made->disks, 2))->list,
-			    "scsi0-0-2.list");
+	assert_string_equal(((struct seed_replica_disk *)seed_vec_at(&made->disks, 1))->list,
+			    "scsi0+0.list");
+	/* Slots that no manifest can have. */
+	add_slot(&bad, "a/b", 512);
+	add_slot(&bad, "a-b", 512);
+	assert_fails(seed_replica_create(&other, dir->fd, &bad, &err), &err, SEED_ERR_FORMAT);
 }
 
 static void a_replica_is_held_by_one_run(void **state)
@@ -280,7 +287,7 @@ int main(void)
 		cmocka_unit_test(slots_become_file_names),
 		on_tmpdir(a_new_replica_is_seeding_and_explains_itself),
 		on_tmpdir(what_is_saved_is_read_again),
-		on_tmpdir(slots_of_one_stem_get_files_of_their_own),
+		on_tmpdir(no_two_slots_share_files),
 		on_tmpdir(a_replica_is_held_by_one_run),
 		on_tmpdir(nothing_that_is_there_is_created_over),
 		on_tmpdir(a_malformed_replica_json_is_refused_and_named),

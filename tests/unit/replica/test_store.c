@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "base/vec.h"
+#include "replica/find.h"
 
 static void create(const struct tmpdir *dir, const char *vm, char *name)
 {
@@ -56,22 +57,22 @@ static void a_replica_is_found_by_name_folder_or_uuid(void **state)
 
 	create(dir, "web01", web);
 	create(dir, "app\x1b", app);
-	must(seed_store_find(dir->fd, "web01", found, &err), &err);
+	must(seed_replica_find(found, dir->fd, "web01", &err), &err);
 	assert_string_equal(found, web);
-	must(seed_store_find(dir->fd, web, found, &err), &err);
+	must(seed_replica_find(found, dir->fd, web, &err), &err);
 	assert_string_equal(found, web);
-	must(seed_store_find(dir->fd, seed_uuid_text(&m.uuid, uuid), found, &err), &err);
+	must(seed_replica_find(found, dir->fd, seed_uuid_text(&m.uuid, uuid), &err), &err);
 	assert_string_equal(found, web);
-	must(seed_store_find(dir->fd, "app\x1b", found, &err), &err);
+	must(seed_replica_find(found, dir->fd, "app\x1b", &err), &err);
 	assert_string_equal(found, app);
-	assert_fails(seed_store_find(dir->fd, "web02\n", found, &err), &err, SEED_ERR_NOTFOUND);
+	assert_fails(seed_replica_find(found, dir->fd, "web02\n", &err), &err, SEED_ERR_NOTFOUND);
 	assert_null(strchr(err.text, '\n'));
 	twin.uuid.bytes[15] ^= 0xff;
 	must(seed_replica_create(&made, dir->fd, &twin, &err), &err);
-	assert_fails(seed_store_find(dir->fd, "web01", found, &err), &err, SEED_ERR_USAGE);
+	assert_fails(seed_replica_find(found, dir->fd, "web01", &err), &err, SEED_ERR_USAGE);
 	assert_non_null(strstr(err.text, web));
 	assert_non_null(strstr(err.text, made->name));
-	must(seed_store_find(dir->fd, made->name, found, &err), &err);
+	must(seed_replica_find(found, dir->fd, made->name, &err), &err);
 	assert_string_equal(found, made->name);
 }
 
