@@ -15,6 +15,8 @@ export BUILD="$tmp/built"
 mkdir -p "$BUILD"
 
 run "$tree/tests/layers.sh" includes
+# A small tree from here on: what is planted is judged by itself.
+find "$tree/libseed" "$tree/tools" -name '*.[ch]' -not -path '*/base/error.h' -delete
 
 # planted FILE REGEX < TEXT: with TEXT in FILE the tree is refused for a reason like REGEX.
 planted() {
