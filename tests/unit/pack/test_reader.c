@@ -13,13 +13,14 @@
 #include "tiny_pack.h"
 #include "tmpdir.h"
 
+static struct seed_record_codec *codec;	/* of all tests: making one takes its time */
+
 /* Open, read the index, and every record against table and index: what import and verify do.
- * @records, @blocks: what must be found. */
+ * *@blocks: how many were found. */
 static int read_all(const struct tiny_pack *pack, int dir, bool direct, uint32_t *blocks,
 		    struct seed_error *err)
 {
 	SEED_AUTO(seed_pack_reader_closep) struct seed_pack_reader *r = NULL;
-	SEED_AUTO(seed_record_codec_freep) struct seed_record_codec *codec = NULL;
 	SEED_AUTO(seed_freep) uint8_t *buf = NULL;
 	SEED_AUTO(seed_freep) uint8_t *plain = malloc(SEED_RECORD_PLAIN_MAX);
 	size_t room = SEED_RECORD_MAX + 2 * SEED_IO_ALIGN, start;
@@ -30,7 +31,6 @@ static int read_all(const struct tiny_pack *pack, int dir, bool direct, uint32_t
 	uint32_t at = 0;
 	int rc = -1;
 
-	assert_ok(seed_record_codec_new(&codec, 1, err), err);
 	buf = seed_buffer_new(room, err);
 	if (seed_pack_reader_open(&r, dir, &pack->id, &pack->facts, &pack->key, direct, err) < 0 ||
 	    seed_pack_reader_index(r, codec, &index, err) < 0)
@@ -258,7 +258,6 @@ static void without_the_key_ciphertext_can_still_be_checked(void **state)
 	const struct tmpdir *dir = *state;
 	struct tiny_pack pack = tiny_pack_of(3, true);
 	SEED_AUTO(seed_pack_reader_closep) struct seed_pack_reader *r = NULL;
-	SEED_AUTO(seed_record_codec_freep) struct seed_record_codec *codec = NULL;
 	SEED_AUTO(seed_freep) uint8_t *buf = NULL;
 	SEED_AUTO(seed_freep) uint8_t *file = NULL;
 	struct seed_digest_stream whole;
@@ -273,7 +272,6 @@ static void without_the_key_ciphertext_can_still_be_checked(void **state)
 	assert_ok(seed_pack_reader_open(&r, dir->fd, &pack.id, &pack.facts, &pack.key, false, &err),
 		  &err);
 	assert_null(seed_pack_reader_seal(r));
-	assert_ok(seed_record_codec_new(&codec, 1, &err), &err);
 	assert_fails(seed_pack_reader_index(r, codec, &index, &err), &err, SEED_ERR_NOTFOUND);
 	buf = seed_buffer_new(1 << 16, &err);
 	for (int flip = 0; flip < 2; flip++) {
@@ -436,6 +434,19 @@ static void indexes_out_of_order_are_refused(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tmpdir_setup, tmpdir_teardown)
 
+static int make_codec(void **state)
+{
+	(void)state;
+	return seed_record_codec_new(&codec, 1, NULL);
+}
+
+static int free_codec(void **state)
+{
+	(void)state;
+	seed_record_codec_free(codec);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,5 +465,5 @@ int main(void)
 		TEST(indexes_out_of_order_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_codec, free_codec);
 }
