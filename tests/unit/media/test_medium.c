@@ -49,6 +49,7 @@ static void elsewhere_it_is_told_by_its_path(void **state)
 	const struct seed_id none = { { 0 } };
 	char name[SEED_QUOTED];
 
+	assert_non_null(made);
 	assert_false(medium->known_signer);
 	assert_int_equal(medium->unknown.kind, SEED_ERR_TRUST);
 	assert_string_equal(medium->label, "");
