@@ -172,7 +172,7 @@ static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_o
 			*err = shown;
 			rc = -1;
 		}
-		if (!cli->json)
+		if (!cli->json && v.volumes)
 			print_checked(&v);
 	}
 	remove_scratch(opt->scratch, scratch);

@@ -83,6 +83,20 @@ static int add_volume_problems(struct seed_import *plan, const struct seed_volum
 	return 0;
 }
 
+/* One word for the whole set: none of its seeds can be opened here. */
+static int note_sealed(struct seed_import *plan, const struct seed_volume *v,
+		       struct seed_error *err)
+{
+	struct seed_error why = { 0 };
+	char set[SEED_ID_TEXT];
+
+	seed_error_set(&why, SEED_ERR_TRUST,
+		       "sealed for another site: this home's receiving key does not open it; its exporter "
+		       "must name this site with --for");
+	return seed_import_note_problem(plan, &why, "set %.8s", seed_id_text(&v->set, set)) < 0 ?
+		       seed_error_sys(err, ENOMEM, "plan") : 0;
+}
+
 static int add_volume(struct seed_import *plan, struct seed_volume *v, struct seed_error *err)
 {
 	char id[SEED_ID_TEXT];
@@ -93,14 +107,16 @@ static int add_volume(struct seed_import *plan, struct seed_volume *v, struct se
 	}
 	if (add_volume_problems(plan, v, err) < 0)
 		return -1;
+	if (v->sealed && !v->data_key.known)
+		return note_sealed(plan, v, err);
 	for (size_t i = 0; i < v->seeds.count; i++) {
 		const struct seed_id *seed_id = seed_vec_at(&v->seeds, i);
 		struct seed_seed *seed = NULL;
 		struct seed_error why = { 0 };
 
 		if (seed_seed_open(&seed, v, seed_id, &why) < 0) {
-			if (seed_import_note_problem(plan, &why, "seed %.8s",
-						     seed_id_text(seed_id, id)) < 0)
+			if (seed_import_note_problem(plan, &why, "set %.8s",
+						     seed_id_text(&v->set, id)) < 0)
 				return seed_error_sys(err, ENOMEM, "plan");
 			continue;
 		}
@@ -115,7 +131,7 @@ static int survey_medium(struct seed_import *plan, struct seed_medium *medium,
 			 struct seed_error *err)
 {
 	SEED_AUTO(seed_vec_free) struct seed_vec sets = { 0 };
-	char name[SEED_QUOTED], id[SEED_ID_TEXT];
+	char name[SEED_QUOTED];
 
 	if (seed_medium_sets(medium, &sets, err) < 0)
 		return seed_error_prefix(err, "medium %s", seed_medium_name(medium, name));
@@ -126,7 +142,8 @@ static int survey_medium(struct seed_import *plan, struct seed_medium *medium,
 		struct seed_error why = { 0 };
 
 		if (seed_volume_open(&v, medium, set, opt->trust, opt->own, &why) < 0) {
-			if (seed_import_note_problem(plan, &why, "set %.8s", seed_id_text(set, id)) < 0)
+			if (seed_import_note_problem(plan, &why, "medium %s",
+						     seed_medium_name(medium, name)) < 0)
 				return seed_error_sys(err, ENOMEM, "plan");
 			continue;
 		}

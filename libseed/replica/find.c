@@ -20,11 +20,12 @@ static int look(const char *name, struct seed_replica *replica, const struct see
 {
 	struct find *f = arg;
 	char uuid[SEED_UUID_TEXT];
-	size_t len = strlen(f->all);
+	size_t len = strlen(f->all), stem = strcspn(name, ".");
 
 	(void)why;
 	(void)err;
 	if (strcmp(name, f->wanted) != 0 &&
+	    (strncmp(name, f->wanted, stem) != 0 || f->wanted[stem]) &&
 	    (!replica || (strcmp(replica->vm_name, f->wanted) != 0 &&
 			  strcasecmp(seed_uuid_text(&replica->uuid, uuid), f->wanted) != 0)))
 		return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Finding a replica by what people call it: its NAME, NAME.ID or uuid. */
+/* Finding a replica by what people call it: its NAME (as the VM has it, or as its folder
+ * does), NAME.ID or uuid. */
 #ifndef SEED_REPLICA_FIND_H
 #define SEED_REPLICA_FIND_H
 

@@ -283,8 +283,15 @@ static int verify_set(struct seed_verify *out, struct seed_medium *medium,
 	int rc;
 
 	seed_id_text(set, c.set);
-	if (seed_volume_open(&c.volume, medium, set, opt->trust, opt->own, &why) < 0)
-		return note(&c, &why, "", err);
+	if (seed_volume_open(&c.volume, medium, set, opt->trust, opt->own, &why) < 0) {
+		char name[SEED_QUOTED];
+
+		/* The text names the set already. */
+		if (seed_verify_note(&out->problems, opt->events, &why, "medium %s",
+				     seed_medium_name(medium, name)) < 0)
+			return seed_error_sys(err, ENOMEM, "verify");
+		return 0;
+	}
 	rc = check_volume(&c, err);
 	for (size_t i = 0; i < c.seeds.count; i++)
 		seed_seed_close(*(struct seed_seed **)seed_vec_at(&c.seeds, i));
