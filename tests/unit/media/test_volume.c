@@ -618,6 +618,7 @@ static void a_set_needs_a_known_medium(void **state)
 	struct seed_error err = { 0 };
 	struct seed_id set = { { 1 } };
 
+	assert_non_null(made);
 	assert_fails(seed_volume_create(&volume, medium, &set, f->trust[STRANGER],
 					f->site[STRANGER], NULL, &err), &err, SEED_ERR_USAGE);
 }
