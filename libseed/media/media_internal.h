@@ -16,6 +16,9 @@
  * Returns -1. */
 int seed_media_failed(struct seed_error *err);
 
+/* MEDIUM when nothing can be written to it. */
+int seed_medium_check_writable(const struct seed_medium *medium, struct seed_error *err);
+
 /* A document and its signature, the file of the same name with ".minisig" behind it. */
 struct seed_signed_text {
 	char *text, *signature;

@@ -35,6 +35,16 @@ void seed_medium_close(struct seed_medium *medium)
 	free(medium);
 }
 
+int seed_medium_check_writable(const struct seed_medium *medium, struct seed_error *err)
+{
+	char name[SEED_QUOTED];
+
+	if (medium->writable)
+		return 0;
+	return seed_error_set(err, SEED_ERR_MEDIUM, "medium %s is read-only",
+			      seed_medium_name(medium, name));
+}
+
 int seed_medium_lock(struct seed_medium *medium, struct seed_error *err)
 {
 	char name[SEED_QUOTED], what[SEED_QUOTED + 16];

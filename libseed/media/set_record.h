@@ -45,8 +45,8 @@ int seed_set_record_find(struct seed_set_record *out, int home, const struct see
  * removed. INTEGRITY, naming the file, when a problem lies at or below it (damage: nothing
  * is swept or added), when a listed file is missing or of another length, or when a commit
  * carries the exporter's own signature and does not fit; MEDIUM when the volume shows less
- * than was confirmed (rolled back). Without a record nothing is ever swept: whatever is
- * not right is INTEGRITY.
+ * than was confirmed (rolled back), or cannot be written to. Without a record nothing is ever
+ * swept: whatever is not right is INTEGRITY.
  *
  * A valid commit above the confirmed one counts: the run that wrote it ended before it could
  * say so here. The caller then confirms it: writes the record with @volume->last_commit and

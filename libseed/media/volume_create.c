@@ -143,6 +143,8 @@ int seed_volume_create(struct seed_volume **out, struct seed_medium *medium,
 	if (!medium->known_signer)
 		return seed_error_set(err, SEED_ERR_USAGE, "nobody whom this site trusts prepared "
 				      "this medium: %s", medium->unknown.text);
+	if (seed_medium_check_writable(medium, err) < 0)
+		return -1;
 	if (seed_path_each(medium->vmseed, ".", SEED_MEDIA_NAMES_MAX, sweep_unborn, medium,
 			   err) < 0)
 		return seed_media_failed(err);

@@ -225,7 +225,8 @@ int seed_volume_recover(struct seed_volume *volume, const struct seed_set_record
 		       record->volume != volume->number))
 		return seed_error_set(err, SEED_ERR_INTEGRITY,
 				      "the record of this home is of another volume");
-	if (check_problems(volume, record, err) < 0 ||
+	if (seed_medium_check_writable(volume->medium, err) < 0 ||
+	    check_problems(volume, record, err) < 0 ||
 	    (record && check_confirmed(volume, record, err) < 0) ||
 	    check_files(volume, err) < 0)
 		return seed_media_failed(err);
