@@ -15,9 +15,11 @@ static int cmd_help(struct cli *cli, int argc, const char **argv, struct seed_er
 
 static const struct cli_command commands[] = {
 	{ "key", cmd_key, "this site's keys, and the sites that it trusts" },
+	{ "media", cmd_media, "the media that sets of VMs travel on" },
 	{ "export", cmd_export, "VMs to a medium, each disk read once" },
 	{ "verify", cmd_verify, "a medium or a replica, read whole" },
 	{ "import", cmd_import, "every VM on the media becomes a replica" },
+	{ "status", cmd_status, "this site's replicas, and the VMs that it exports" },
 	{ "help", cmd_help, "how a command is used" },
 	{ NULL, NULL, NULL },
 };

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* vmseed status: this site's replicas, and the VMs that it exports itself. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/vec.h"
+#include "block/grid.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/text.h"
+#include "commands.h"
+#include "out.h"
+#include "replica/home_store.h"
+#include "replica/replica.h"
+#include "status_source.h"
+#include "verdict.h"
+
+struct status {
+	struct cli *cli;
+	char *store_path;		/* NULL: there is no store yet */
+	struct out_table *table;	/* or ... */
+	struct seed_json *replicas, *sources;	/* ... these */
+	size_t incomplete, broken;
+	struct seed_error first;	/* of the broken ones */
+};
+
+static uint64_t disk_bytes(const struct seed_replica *replica)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < replica->disks.count; i++)
+		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->size;
+	return sum;
+}
+
+static uint64_t missing_blocks(const struct seed_replica *replica)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < replica->disks.count; i++)
+		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
+	return sum;
+}
+
+/* "5 min", "3 h", "12 days": how long ago. A clock that went back shows nothing. */
+static const char *age_text(int64_t then, char *out, size_t size)
+{
+	int64_t seconds = seed_clock_wall() - then;
+
+	if (then <= 0 || seconds < 0)
+		return NULL;
+	if (seconds < 120)
+		snprintf(out, size, "%" PRId64 " s", seconds);
+	else if (seconds < 120 * 60)
+		snprintf(out, size, "%" PRId64 " min", seconds / 60);
+	else if (seconds < 48 * 3600)
+		snprintf(out, size, "%" PRId64 " h", seconds / 3600);
+	else
+		snprintf(out, size, "%" PRId64 " days", seconds / 86400);
+	return out;
+}
+
+/* ---- JSON ---- */
+
+static void set_path(struct seed_json *item, const char *key, const struct status *s,
+		     const char *folder, const char *file)
+{
+	SEED_AUTO(seed_buf_free) struct seed_buf path = { 0 };
+
+	if (seed_buf_addf(&path, NULL, "%s/%s%s%s", s->store_path, folder, file ? "/" : "",
+			  file ? file : "") == 0)
+		out_json_name(item, key, path.data);
+	else
+		seed_json_set(item, key, NULL);
+}
+
+static struct seed_json *disks_json(const struct status *s, const struct seed_replica *replica)
+{
+	struct seed_json *array = seed_json_new_array();
+
+	for (size_t i = 0; i < replica->disks.count; i++) {
+		const struct seed_replica_disk *disk = seed_vec_at(&replica->disks, i);
+		struct seed_json *item = seed_json_new_object();
+
+		seed_json_set_text(item, "slot", disk->slot);
+		set_path(item, "path", s, replica->name, disk->file);
+		seed_json_set_uint(item, "size", disk->size);
+		seed_json_set_uint(item, "missing_blocks", disk->missing_blocks);
+		seed_json_append(array, item);
+	}
+	return array;
+}
+
+static struct seed_json *replica_json(const struct status *s, const struct seed_replica *replica)
+{
+	struct seed_json *item = seed_json_new_object();
+	char time[SEED_TIME_TEXT];
+
+	/* "name" is the VM's, by which commands find the replica; "folder" tells twins apart. */
+	out_json_name(item, "name", replica->vm_name);
+	out_json_name(item, "vm", replica->vm_name);
+	seed_json_set_text(item, "folder", replica->name);
+	seed_json_set_uuid(item, "uuid", &replica->uuid);
+	seed_json_set_id(item, "site", &replica->site);
+	seed_json_set_text(item, "state", seed_replica_state_name(replica->state));
+	seed_json_set_bool(item, "switching", replica->switching);
+	seed_json_set_uint(item, "generation", replica->generation);
+	seed_json_set_id(item, "seed", &replica->seed);
+	seed_json_set_text(item, "captured", seed_captured_name(replica->captured));
+	seed_json_set_uint(item, "size", disk_bytes(replica));
+	seed_json_set_uint(item, "missing_blocks", missing_blocks(replica));
+	if (replica->imported > 0)
+		seed_json_set_text(item, "imported", seed_clock_text(replica->imported, time));
+	else
+		seed_json_set_null(item, "imported");
+	if (replica->from)
+		seed_json_set_text(item, "from", replica->from);
+	else
+		seed_json_set_null(item, "from");
+	set_path(item, "path", s, replica->name, NULL);
+	seed_json_set(item, "disks", disks_json(s, replica));
+	return item;
+}
+
+static struct seed_json *broken_json(const struct status *s, const char *name,
+				     const struct seed_error *why)
+{
+	struct seed_json *item = seed_json_new_object();
+
+	seed_json_set_text(item, "name", name);
+	seed_json_set_text(item, "folder", name);
+	seed_json_set_text(item, "state", "broken");
+	set_path(item, "path", s, name, NULL);
+	verdict_json(item, why);
+	seed_json_set(item, "disks", seed_json_new_array());
+	return item;
+}
+
+/* ---- replicas ---- */
+
+static void add_row(const struct status *s, const struct seed_replica *replica)
+{
+	char name[SEED_QUOTED], generation[24], age[32], size[32], missing[32];
+	uint64_t blocks = missing_blocks(replica);
+
+	snprintf(generation, sizeof(generation), "%" PRIu64, replica->generation);
+	out_table_row(s->table, (const char *[]){
+		out_name(replica->vm_name, name, sizeof(name)),
+		seed_replica_state_name(replica->state), generation,
+		age_text(replica->imported, age, sizeof(age)),
+		seed_size_text(disk_bytes(replica), size),
+		blocks ? seed_size_text(blocks * SEED_BLOCK_SIZE, missing) : NULL,
+		replica->from });	/* as it is: the table makes it safe */
+}
+
+static int visit_replica(const char *name, struct seed_replica *replica,
+			 const struct seed_error *why, void *arg, struct seed_error *err)
+{
+	struct status *s = arg;
+
+	if (seed_cancelled(s->cli->cancel, err) < 0)
+		return -1;
+	if (!replica) {
+		if (s->broken++ == 0)
+			s->first = *why;
+		cli_warn(s->cli, "%s", why->text);
+		if (s->table)
+			out_table_row(s->table, (const char *[]){ name, "broken", NULL, NULL, NULL,
+								  NULL, NULL });
+		else
+			seed_json_append(s->replicas, broken_json(s, name, why));
+		return 0;
+	}
+	if (replica->state == SEED_REPLICA_SEEDING || replica->state == SEED_REPLICA_INCOMPLETE)
+		s->incomplete++;
+	if (s->table)
+		add_row(s, replica);
+	else
+		seed_json_append(s->replicas, replica_json(s, replica));
+	return 0;
+}
+
+static int each_replica(struct status *s, int home, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	struct seed_error why = { 0 };
+
+	if (seed_store_open(&store, home, NULL, false, &s->store_path, &why) < 0) {
+		/* A home that never imported has none. One that is remembered and gone is not that. */
+		if (why.kind == SEED_ERR_NOTFOUND && !seed_path_exists(home, "store"))
+			return 0;
+		*err = why;
+		return -1;
+	}
+	return seed_store_each(store, visit_replica, s, err);
+}
+
+/* ---- the VMs that this site exports ---- */
+
+static int visit_source(const struct status_source *source, const struct seed_error *why, void *arg,
+			struct seed_error *err)
+{
+	struct status *s = arg;
+	char name[SEED_QUOTED], generation[24], age[32], time[SEED_TIME_TEXT];
+	struct seed_json *item;
+
+	(void)err;
+	if (why) {
+		if (s->broken++ == 0)
+			s->first = *why;
+		cli_warn(s->cli, "%s", why->text);
+		return 0;
+	}
+	if (s->table) {
+		snprintf(generation, sizeof(generation), "%" PRIu64, source->generation);
+		out_table_row(s->table, (const char *[]){
+			out_name(source->name, name, sizeof(name)), "source", generation,
+			age_text(source->updated, age, sizeof(age)), NULL, NULL, NULL });
+		return 0;
+	}
+	item = seed_json_new_object();
+	out_json_name(item, "name", source->name);
+	seed_json_set_uuid(item, "uuid", &source->uuid);
+	seed_json_set_uint(item, "generation", source->generation);
+	seed_json_set_text(item, "updated", seed_clock_text(source->updated, time));
+	seed_json_append(s->sources, item);
+	return 0;
+}
+
+/* ---- the command ---- */
+
+static int print_json(struct status *s, struct seed_error *err)
+{
+	struct seed_json *doc = out_json_new("status");
+
+	if (s->store_path)
+		out_json_name(doc, "store", s->store_path);
+	else
+		seed_json_set_null(doc, "store");
+	seed_json_set(doc, "replicas", seed_steal(&s->replicas));
+	seed_json_set(doc, "sources", seed_steal(&s->sources));
+	return out_json_print(doc, err);
+}
+
+static int show(struct status *s, int home, struct seed_error *err)
+{
+	static const struct out_column columns[] = {
+		{ "NAME", false, true }, { "STATE", false, false }, { "GENERATION", true, false },
+		{ "AGE", true, false },	 { "SIZE", true, false },   { "MISSING", true, false },
+		{ "FROM", false, true },
+	};
+
+	if (s->cli->json) {
+		s->replicas = seed_json_new_array();
+		s->sources = seed_json_new_array();
+	} else if (out_table_new(&s->table, columns, sizeof(columns) / sizeof(columns[0]),
+				 err) < 0) {
+		return -1;
+	}
+	if (each_replica(s, home, err) < 0 ||
+	    status_source_each(home, visit_source, s, err) < 0)
+		return -1;
+	return s->cli->json ? print_json(s, err) : out_table_print(s->table, err);
+}
+
+static int check(const struct status *s, struct seed_error *err)
+{
+	if (s->broken)
+		return seed_error_set(err, SEED_ERR_PARTIAL, "%zu cannot be read; the first: %s",
+				      s->broken, s->first.text);
+	if (s->incomplete)
+		return seed_error_set(err, SEED_ERR_PARTIAL, "%zu %s not complete", s->incomplete,
+				      s->incomplete > 1 ? "replicas are" : "replica is");
+	return 0;
+}
+
+static void clear(struct status *s)
+{
+	free(s->store_path);
+	out_table_free(s->table);
+	seed_json_free(s->replicas);
+	seed_json_free(s->sources);
+}
+
+int cmd_status(struct cli *cli, int argc, const char **argv, struct seed_error *err)
+{
+	SEED_AUTO(clear) struct status s = { .cli = cli };
+	int home, checked = 0;
+	const struct poptOption table[] = {
+		{ "check", 0, POPT_ARG_NONE, &checked, 0,
+		  "exit 3 when a replica is not complete or cannot be read", NULL },
+		POPT_TABLEEND
+	};
+	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
+		&(struct cli_usage){
+			.about = "List this site's replicas with their states, and the VMs that it "
+				 "exports itself.",
+			.examples = { "vmseed status", "vmseed status --check --quiet --json" } });
+
+	if (cli_parse(cli, ctx, err) < 0 || cli_need_args(ctx, 0, 0, err) < 0 ||
+	    cli_home(cli, &home, err) < 0 || show(&s, home, err) < 0)
+		return -1;
+	return checked ? check(&s, err) : 0;
+}
