@@ -54,9 +54,9 @@ static void print_checked(const struct seed_verify *v)
 {
 	char bytes[32];
 
-	printf("\nChecked %" PRIu64 " packs, %" PRIu64 " records, %" PRIu64 " blocks and %" PRIu64
+	printf("\nChecked %" PRIu64 " pack%s, %" PRIu64 " records, %" PRIu64 " blocks and %" PRIu64
 	       " other files: %s read%s.\n",
-	       v->packs, v->records, v->blocks, v->files, seed_size_text(v->bytes, bytes),
+	       v->packs, v->packs == 1 ? "" : "s", v->records, v->blocks, v->files, seed_size_text(v->bytes, bytes),
 	       v->cached ? " (partly from memory: this file system cannot be read past its cache)" : "");
 	if (v->unopened_records)
 		printf("Not checked: what is inside %" PRIu64 " sealed records; the receiving key is not "

@@ -131,7 +131,8 @@ static void advance(struct progress *p, const struct seed_event *e, uint64_t now
 	if (!v->status || p->quiet)
 		return;
 	if (now - p->shown_ms >= v->interval_ms ||
-	    (v->step_percent && percent(&p->s) - p->shown_percent >= v->step_percent))
+	    (v->step_percent && now - p->shown_ms >= v->step_ms &&
+	     percent(&p->s) - p->shown_percent >= v->step_percent))
 		show(p, now, PROGRESS_GOING);
 }
 
@@ -204,7 +205,7 @@ char *progress_line(const struct progress_status *s, enum progress_moment moment
 	if (s->total)
 		seed_buf_addf(&buf, NULL, "  %s of %s  %d %%", done,
 			      seed_size_text(s->total, total), (int)percent(s));
-	else
+	else if (s->done)
 		seed_buf_addf(&buf, NULL, "  %s", done);
 	if (s->rate >= 1)
 		seed_buf_addf(&buf, NULL, "  %s/s", seed_size_text((uint64_t)s->rate, rate));

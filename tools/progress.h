@@ -29,7 +29,8 @@ enum progress_moment { PROGRESS_GOING, PROGRESS_PHASE_END };
 
 struct progress_view {
 	unsigned int interval_ms;	/* at most one line in this time... */
-	unsigned int step_percent;	/* ...or after so many percent; 0: time alone */
+	unsigned int step_percent;	/* ...or after so many percent (0: time alone), */
+	unsigned int step_ms;		/* ...but then not sooner than this */
 	void (*status)(const struct progress_status *s, enum progress_moment moment);
 	/* @kind NOTE or WARNING; keeps clear of a line that status() left unfinished. */
 	void (*message)(enum seed_event_kind kind, const char *text, bool line_open);

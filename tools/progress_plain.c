@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Progress for logs and pipes: a line every 10 seconds or 10 percent. (no header of its own) */
+/* Progress for logs and pipes: a line every 10 seconds, or every 10 percent if
+ * that takes a second at least. (no header of its own) */
 #include <stdio.h>
 
 #include "progress.h"
@@ -20,6 +21,7 @@ static void plain_message(enum seed_event_kind kind, const char *text, bool line
 const struct progress_view progress_plain = {
 	.interval_ms = 10000,
 	.step_percent = 10,
+	.step_ms = 1000,
 	.status = plain_status,
 	.message = plain_message,
 };

@@ -228,8 +228,8 @@ static int write_side_files(struct seed_build *b, struct seed_error *err)
 
 static int describe(struct seed_build *b, uint64_t missing, struct seed_error *err)
 {
+	const struct seed_medium *medium = b->vm->seed->volume->medium;
 	struct seed_replica *r = b->replica;
-	char label[SEED_QUOTED];
 
 	if (seed_replica_describe(r, &b->vm->seed->manifest, err) < 0)
 		return -1;
@@ -239,7 +239,7 @@ static int describe(struct seed_build *b, uint64_t missing, struct seed_error *e
 	r->state = missing ? SEED_REPLICA_INCOMPLETE : SEED_REPLICA_SEEDED;
 	r->imported = seed_clock_wall();
 	free(r->from);
-	r->from = strdup(seed_medium_name(b->vm->seed->volume->medium, label));
+	r->from = strdup(medium->label[0] ? medium->label : medium->path);
 	return r->from ? 0 : seed_error_sys(err, ENOMEM, "replica");
 }
 

@@ -331,6 +331,7 @@ static int pass_pack(struct pass *p, struct seed_error *why, struct seed_error *
 		return -1;
 	if (pass_bytes(p, tail, p->facts->length, why) < 0)
 		return 0;
+	report_progress(p);
 	seed_digest_end(&p->file, &digest);
 	if (!p->unread && !seed_digest_equal(&digest, &p->facts->digest))
 		seed_error_set(why, SEED_ERR_INTEGRITY, "differs from the digest in its commit");
