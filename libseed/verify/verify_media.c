@@ -301,6 +301,23 @@ static int verify_set(struct seed_verify *out, struct seed_medium *medium,
 	return rc;
 }
 
+/* What the sets hold does not rest on medium.json, but its label and id do. */
+static int check_enrolment(struct seed_verify *out, const struct seed_medium *medium,
+			   const struct seed_verify_options *opt, struct seed_error *err)
+{
+	struct seed_error why = medium->unknown;
+	char name[SEED_QUOTED];
+
+	if (medium->known_signer)
+		return 0;
+	if (why.kind == SEED_ERR_NOTFOUND || why.kind == SEED_ERR_FORMAT || why.kind == SEED_ERR_RANGE)
+		why.kind = SEED_ERR_TRUST;	/* whatever stands there, nobody known signed it */
+	if (seed_verify_note(&out->problems, opt->events, &why, "medium %s",
+			     seed_medium_name(medium, name)) < 0)
+		return seed_error_sys(err, ENOMEM, "verify");
+	return 0;
+}
+
 int seed_verify_medium(struct seed_verify *out, struct seed_medium *medium,
 		       const struct seed_verify_options *opt, struct seed_error *err)
 {
@@ -310,6 +327,8 @@ int seed_verify_medium(struct seed_verify *out, struct seed_medium *medium,
 		return -1;
 	if (sets.count == 0)
 		return seed_error_set(err, SEED_ERR_MEDIUM, "no set on the medium: nothing was exported to it");
+	if (check_enrolment(out, medium, opt, err) < 0)
+		return -1;
 	for (size_t i = 0; i < sets.count; i++) {
 		if (verify_set(out, medium, seed_vec_at(&sets, i), opt, err) < 0)
 			return -1;
