@@ -17,7 +17,7 @@ finish() {
 	local status=$?
 	[ $status = 0 ] || [ $failed -gt 0 ] || failed=1
 	# shellcheck disable=SC2046 # none, one or more
-	kill $(jobs -p) 2>/dev/null
+	kill $(jobs -p) 2>/dev/null || true
 	rm -rf "$tmp"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	exit $((failed > 0))
@@ -64,12 +64,17 @@ export_all() {
 }
 
 compare_all() { # SUFFIX
-	local name disk
+	local name disk pid comparing=() result=0
 	for name in $guests; do
 		disk=$(replica_disk "$dr" "$name" vda) || return
 		echo "$disk"
-		cmp "$fleet/$name$1.img" "$disk" || return
+		cmp "$fleet/$name$1.img" "$disk" &
+		comparing+=($!)
 	done
+	for pid in "${comparing[@]}"; do
+		wait "$pid" || result=1
+	done
+	return $result
 }
 
 boot() { # NAME: until its console asks for a login; a replica is never written to

@@ -149,7 +149,7 @@ class Bench:
 
     def row(self, job, peer, ours, theirs, ratio, target, our_peak='', their_peak=''):
         verdict = 'met' if ratio <= target else 'MISSED'
-        self.rows.append([job, peer, ours, theirs, f'{ratio:.2f}', f'{target:g}', verdict,
+        self.rows.append([job, peer, ours, theirs, f'{ratio:.3f}', f'{target:g}', verdict,
                           our_peak, their_peak])
 
     def table(self):

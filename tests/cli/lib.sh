@@ -145,7 +145,7 @@ two_sites() {
 exchange_cards() { # HOME HOME
 	for pair in "$1 $2" "$2 $1"; do
 		from=${pair% *} to=${pair#* }
-		vmseed --home "$from" key card >"$tmp/card"
+		vmseed -q --home "$from" key card >"$tmp/card"
 		print=$(vmseed --home "$from" key card --json | json 'd["fingerprint"]')
 		run vmseed --home "$to" key trust "$tmp/card" --fingerprint "$print"
 	done
