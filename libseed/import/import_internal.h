@@ -41,6 +41,7 @@ struct seed_build {
 	uint32_t first_disk;		/* ordinal of disks[0] over all builds */
 	struct seed_import_log *log;
 	bool resumed;			/* the log's packs count: same seed, same packs */
+	bool has_pack;			/* ... and the pack being read is one of them */
 	bool touched;			/* written to since the last sync; guarded by run.c */
 	bool failed;			/* its error is in vm->err; guarded by run.c */
 };

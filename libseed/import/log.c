@@ -20,7 +20,7 @@
 enum entry_type { ENTRY_PLAN = 1, ENTRY_PACK = 2, ENTRY_LOST = 3 };
 
 struct pack_key {
-	uint32_t volume, pack;
+	uint8_t digest[16];		/* of the whole file, its first bytes */
 };
 
 struct seed_import_log {
@@ -59,8 +59,9 @@ static bool take_entry(struct seed_import_log *log, const uint8_t e[ENTRY_SIZE],
 		       const struct seed_id *plan, bool *current, bool *failed)
 {
 	uint8_t check[CHECK_SIZE];
-	struct pack_key key = { seed_get32(e + 4), seed_get32(e + 8) };
+	struct pack_key key;
 
+	memcpy(key.digest, e + 16, sizeof(key.digest));
 	check_of(e, check);
 	if (memcmp(check, e + CHECKED_SIZE, CHECK_SIZE) != 0)
 		return false;
@@ -116,8 +117,11 @@ int seed_import_log_open(struct seed_import_log **out, int dir, const struct see
 		/* Whatever stood there belongs to other packs or another seed. */
 		log->end = 0;
 		log->packs.count = log->lost = 0;
-		if (ftruncate(log->fd, 0) < 0)
-			return seed_error_sys(err, errno, SEED_IMPORT_LOG);
+	}
+	/* Nothing stands behind what counts, or an append would bring it back. */
+	if (ftruncate(log->fd, (off_t)log->end) < 0)
+		return seed_error_sys(err, errno, SEED_IMPORT_LOG);
+	if (!current) {
 		if (append(log, ENTRY_PLAN, 0, 0, plan->bytes, err) < 0 ||
 		    seed_fd_sync(log->fd, err) < 0 || seed_fd_sync(dir, err) < 0)
 			return -1;
@@ -136,12 +140,13 @@ void seed_import_log_close(struct seed_import_log *log)
 	free(log);
 }
 
-bool seed_import_log_has_pack(const struct seed_import_log *log, uint32_t volume, uint32_t pack)
+bool seed_import_log_has_pack(const struct seed_import_log *log,
+			      const struct seed_pack_facts *pack)
 {
 	for (size_t i = 0; i < log->packs.count; i++) {
 		const struct pack_key *key = seed_vec_at(&log->packs, i);
 
-		if (key->volume == volume && key->pack == pack)
+		if (memcmp(key->digest, pack->digest.bytes, sizeof(key->digest)) == 0)
 			return true;
 	}
 	return false;
@@ -157,12 +162,10 @@ int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_impo
 	return append(log, ENTRY_LOST, lost->disk, 0, c_d, err);
 }
 
-int seed_import_log_pack(struct seed_import_log *log, uint32_t volume, uint32_t pack,
-			 struct seed_error *err)
+int seed_import_log_pack(struct seed_import_log *log, uint32_t volume,
+			 const struct seed_pack_facts *pack, struct seed_error *err)
 {
-	static const uint8_t none[16];
-
-	if (append(log, ENTRY_PACK, volume, pack, none, err) < 0)
+	if (append(log, ENTRY_PACK, volume, pack->number, pack->digest.bytes, err) < 0)
 		return -1;
 	return seed_fd_sync(log->fd, err) < 0 ? seed_error_prefix(err, SEED_IMPORT_LOG) : 0;
 }

@@ -9,7 +9,8 @@
  *
  *   1 plan      c, d: the plan that later entries belong to (16 bytes of a digest). Packs of another plan
  *               say nothing: which pack a block is taken from may differ.
- *   2 pack      a volume, b pack: all that this plan takes from it is durable
+ *   2 pack      a volume, b pack, c, d: which pack (16 bytes of the whole file's digest; volumes and
+ *               packs of two sets have the same numbers): all that this plan takes from it is durable
  *   3 lost      a disk, c start, d count: blocks of that pack that were damaged
  */
 #ifndef SEED_IMPORT_LOG_H
@@ -20,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "pack/pack_format.h"
 
 struct seed_import_log;
 
@@ -31,7 +33,8 @@ void seed_import_log_close(struct seed_import_log *log);
 static inline void seed_import_log_closep(struct seed_import_log **l) { seed_import_log_close(*l); }
 
 /* Was it noted by the run before? What this run notes does not show: safe beside appends. */
-bool seed_import_log_has_pack(const struct seed_import_log *log, uint32_t volume, uint32_t pack);
+bool seed_import_log_has_pack(const struct seed_import_log *log,
+			      const struct seed_pack_facts *pack);
 struct seed_import_lost {
 	uint32_t disk;
 	uint64_t start, count;
@@ -40,8 +43,8 @@ struct seed_import_lost {
 /* Both are durable after seed_import_log_pack() returns: lost blocks are noted before their pack. */
 int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_import_lost *lost,
 			     struct seed_error *err);
-int seed_import_log_pack(struct seed_import_log *log, uint32_t volume, uint32_t pack,
-			 struct seed_error *err);
+int seed_import_log_pack(struct seed_import_log *log, uint32_t volume,
+			 const struct seed_pack_facts *pack, struct seed_error *err);
 #define SEED_IMPORT_LOG "import.log"
 
 #endif

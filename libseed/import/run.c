@@ -348,7 +348,7 @@ static void end_pack(struct run *run, struct pack *pack)
 			continue;
 		b->touched = false;
 		if (seed_build_sync(b, &err) < 0 ||
-		    seed_import_log_pack(b->log, pack->volume->number, pack->facts->number, &err) < 0)
+		    seed_import_log_pack(b->log, pack->volume->number, pack->facts, &err) < 0)
 			fail_build(run, b, &err);
 	}
 }
@@ -632,8 +632,20 @@ static struct record *record_for(struct run *run, struct reading *g, uint32_t nu
 	return r;
 }
 
+/* Which builds have this pack's blocks already, from the run before. */
+static void look_up_pack(struct run *run, const struct pack *pack)
+{
+	for (size_t i = 0; i < run->count; i++) {
+		struct seed_build *b = &run->builds[i];
+
+		b->has_pack = b->resumed && seed_import_log_has_pack(b->log, pack->facts);
+	}
+}
+
 static int read_packs(struct run *run, struct reading *g, struct seed_error *err)
 {
+	const struct pack *last = NULL;
+
 	for (;;) {
 		const struct seed_located *at;
 		struct seed_build *b;
@@ -651,8 +663,10 @@ static int read_packs(struct run *run, struct reading *g, struct seed_error *err
 		item.slot = at->slot;
 		b = &run->builds[item.build];
 		pack = seed_vec_at(&run->packs, at->pack);
-		if (b->resumed && seed_import_log_has_pack(b->log, pack->volume->number,
-							   pack->facts->number)) {
+		if (pack != last)
+			look_up_pack(run, pack);
+		last = pack;
+		if (b->has_pack) {
 			run->total_bytes -= SEED_BLOCK_SIZE;
 			continue;
 		}
