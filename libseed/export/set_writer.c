@@ -53,7 +53,6 @@ struct seed_set_writer {
 	struct pack *pack;		/* that new records belong to */
 	uint32_t pack_records;
 	uint32_t next_pack;
-	bool flushed;
 
 	struct seed_lane *lane;		/* caller -> workers -> writer thread */
 	pthread_t writer, keeper;
@@ -73,6 +72,7 @@ struct seed_set_writer {
 	/* Keeper's thread, until it is joined. */
 	struct seed_vec packs;		/* read back, not committed */
 	uint64_t uncommitted_bytes, last_commit_ms;
+	uint32_t reserved;		/* the record's, after the last commit that went well */
 };
 
 /* ---- shared state ---- */
@@ -216,6 +216,8 @@ int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record
 
 	if (number <= volume->highest_seen)
 		number = volume->highest_seen + 1;
+	if (number > SEED_MEDIA_NUMBER_MAX)
+		return seed_error_set(err, SEED_ERR_RANGE, "no commit number is left in this set");
 	/* Durable before the key signs: a number that may have been signed is never signed
 	 * again. A crash after this line costs one number. */
 	record->reserved = number;
@@ -229,11 +231,13 @@ int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record
 	return seed_set_record_write(home, record, err);
 }
 
+/* Not again after a commit that failed, ours or a full one: it may lie there whole, and then one
+ * that does not name it as the commit before would be damage that carries our signature. */
 static int commit_delta(struct seed_set_writer *w, struct seed_error *err)
 {
 	const struct seed_vec none = { 0 };
 
-	if (w->packs.count == 0)
+	if (w->packs.count == 0 || w->opt.record->reserved != w->reserved)
 		return 0;
 	if (seed_set_commit(w->opt.home, w->opt.volume, w->opt.record, w->opt.own, false, &w->packs,
 			    &none, &none, err) < 0)
@@ -241,6 +245,7 @@ static int commit_delta(struct seed_set_writer *w, struct seed_error *err)
 	w->packs.count = 0;
 	w->uncommitted_bytes = 0;
 	w->last_commit_ms = seed_clock_ms();
+	w->reserved = w->opt.record->reserved;
 	pthread_mutex_lock(&w->lock);
 	w->commits++;
 	pthread_mutex_unlock(&w->lock);
@@ -456,10 +461,7 @@ int seed_set_writer_flush(struct seed_set_writer *w, struct seed_error *err)
 	}
 	seed_lane_end(w->lane);
 	join_threads(w);
-	if (w->failed)
-		return failure(w, err);
-	w->flushed = true;
-	return 0;
+	return w->failed ? failure(w, err) : 0;
 }
 
 const struct seed_vec *seed_set_writer_packs(const struct seed_set_writer *w)
@@ -575,6 +577,7 @@ int seed_set_writer_open(struct seed_set_writer **out, const struct seed_set_wri
 	w->opt = *opt;
 	w->finished_tail = &w->finished;
 	w->last_commit_ms = seed_clock_ms();
+	w->reserved = opt->record->reserved;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
 	if (seed_digest_map_new(&w->map, opt->map_bytes, err) < 0 || load_packs(w, err) < 0 ||
@@ -593,9 +596,9 @@ void seed_set_writer_close(struct seed_set_writer *w)
 		seed_lane_abort(w->lane);
 	join_threads(w);
 	/* Whatever went wrong, packs that were read back are worth keeping. If it was the
-	 * medium, this fails too, and what there is to say was said already. */
-	if (!w->flushed)
-		commit_delta(w, NULL);
+	 * medium, this fails too, and what there is to say was said already. After the
+	 * full commit there is nothing to keep. */
+	commit_delta(w, NULL);
 	if (w->lane)
 		seed_lane_close(w->lane, NULL);
 	while (w->live)

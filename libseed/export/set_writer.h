@@ -59,7 +59,8 @@ const struct seed_vec *seed_set_writer_packs(const struct seed_set_writer *w);
 void seed_set_writer_totals(struct seed_set_writer *w, struct seed_set_totals *out);
 /* Number of delta commits so far: when it moves, a checkpoint of the source is worth its while. */
 uint32_t seed_set_writer_commits(struct seed_set_writer *w);
-/* Stops at once; unless flush succeeded, commits what was read back. NULL is fine. */
+/* Stops at once. What was read back and no commit names yet is kept by a delta commit, unless a
+ * full one was tried since: it names them, or failed. NULL is fine. */
 void seed_set_writer_close(struct seed_set_writer *w);
 static inline void seed_set_writer_closep(struct seed_set_writer **w)
 {

@@ -13,6 +13,7 @@
 #include "pack/sealed_file.h"
 
 #define SEED_COMMIT_MAX (64u << 20)	/* bytes of JSON */
+#define SEED_MEDIA_NUMBER_MAX 99999999u	/* commits and packs: eight digits in their names */
 #define SEED_COMMIT_NAME 26		/* "commits/00000001.json" and NUL, rounded */
 
 struct seed_commit_file {

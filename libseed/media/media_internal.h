@@ -9,7 +9,6 @@
 #include "media/set_record.h"
 #include "media/volume.h"
 
-#define SEED_MEDIA_NUMBER_MAX 99999999u	/* commits and packs: eight digits in their names */
 #define SEED_MEDIA_NAMES_MAX 200000u	/* names in one folder of a medium: above, we do not look */
 
 /* A read or write on a medium failed: what the device is to blame for becomes SEED_ERR_MEDIUM.
