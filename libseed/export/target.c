@@ -97,6 +97,9 @@ static int open_known(struct seed_volume **out, struct seed_set_record *record,
 	}
 	if (seed_volume_recover(v, record, err) < 0)
 		return -1;
+	/* Swept junk of a high number must not use up the numbers; what may have been signed
+	 * is in the record. */
+	v->highest_seen = v->last_commit;
 	if (v->last_commit > record->confirmed) {
 		record->confirmed = v->last_commit;
 		record->confirmed_digest = v->last_digest;
@@ -130,10 +133,14 @@ int seed_export_target(struct seed_volume **out, struct seed_set_record *record,
 		return -1;
 	}
 	if (!v) {
+		uint32_t reserved = why.kind ? 0 : record->reserved;
+
 		/* The record comes first: a crash while the volume is being made leaves a folder
 		 * that the home knows holds nothing. */
 		*new_set = true;
 		describe(record, &set, medium, opt->recipient);
+		/* The same id again: its numbers may have been signed already. */
+		record->reserved = reserved;
 		if (seed_set_record_write(opt->home, record, err) < 0 ||
 		    seed_volume_create(&v, medium, &set, opt->trust, opt->own, opt->recipient,
 				       err) < 0)
