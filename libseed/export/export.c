@@ -28,6 +28,7 @@ struct run {
 	size_t depth;
 	struct seed_set_writer *writer;	/* NULL with --no-data */
 	uint32_t commits;		/* seen so far */
+	bool set_failed;		/* an error came from the set, not from a source */
 	uint64_t skipped;
 };
 
@@ -69,7 +70,7 @@ static void report_progress(struct run *run, const struct seed_export_vm *vm,
 	});
 }
 
-/* Errors of the source are the VM's; errors of the set end the run: *@fatal. */
+/* An error here is the set's, whatever disk was being read: it ends the run. */
 static int export_chunk(struct run *run, const struct seed_export_vm *vm,
 			const struct seed_export_disk *disk, struct seed_chunk *chunk,
 			struct seed_error *err)
@@ -79,28 +80,30 @@ static int export_chunk(struct run *run, const struct seed_export_vm *vm,
 		if (chunk->known[i])
 			run->skipped += chunk->lengths[i];
 	}
-	if (run->writer && seed_set_writer_add(run->writer, chunk, err) < 0)
+	if (run->writer && seed_set_writer_add(run->writer, chunk, err) < 0) {
+		run->set_failed = true;
 		return -1;
+	}
 	report_progress(run, vm, disk);
 	return 0;
 }
 
 static int scan_disk(struct run *run, const struct seed_export_vm *vm,
 		     const struct seed_export_disk *disk, struct seed_capture *capture,
-		     bool *fatal, struct seed_error *err)
+		     struct seed_error *err)
 {
 	for (;;) {
 		struct seed_chunk *chunk;
 
-		if (seed_capture_next(capture, &chunk, err) < 0) {
-			*fatal = err->kind == SEED_ERR_CANCELLED;
+		int rc;
+
+		if (seed_capture_next(capture, &chunk, err) < 0)
 			return -1;
-		}
 		if (!chunk)
 			return 0;
-		*fatal = export_chunk(run, vm, disk, chunk, err) < 0;
+		rc = export_chunk(run, vm, disk, chunk, err);
 		seed_capture_give_back(capture, chunk);
-		if (*fatal)
+		if (rc < 0)
 			return -1;
 		if (run->writer && seed_set_writer_commits(run->writer) != run->commits) {
 			run->commits = seed_set_writer_commits(run->writer);
@@ -110,8 +113,14 @@ static int scan_disk(struct run *run, const struct seed_export_vm *vm,
 	}
 }
 
+/* Errors of the source are its VM's; errors of the set, and being stopped, end the run. */
+static bool ends_run(const struct run *run, const struct seed_error *err)
+{
+	return run->set_failed || err->kind == SEED_ERR_CANCELLED;
+}
+
 static int export_disk(struct run *run, struct seed_export_vm *vm, struct seed_export_disk *disk,
-		       struct seed_source *source, bool *fatal, struct seed_error *err)
+		       struct seed_source *source, struct seed_error *err)
 {
 	struct seed_capture_options opt = {
 		.vm = vm->kept,
@@ -129,9 +138,9 @@ static int export_disk(struct run *run, struct seed_export_vm *vm, struct seed_e
 	disk->sector_size = source->sector_size;
 	if (seed_capture_open(&capture, &opt, err) < 0)
 		return -1;
-	if (scan_disk(run, vm, disk, capture, fatal, err) < 0) {
+	if (scan_disk(run, vm, disk, capture, err) < 0) {
 		/* What was read is worth remembering; should that fail, it is read again. */
-		if (*fatal)
+		if (ends_run(run, err))
 			seed_capture_checkpoint(capture, NULL);
 		return -1;
 	}
@@ -198,7 +207,7 @@ static int read_side_files(struct run *run, struct seed_export_vm *vm, struct se
 
 /* All disks of a VM are held together while any of them is read. */
 static int export_disks(struct run *run, struct seed_export_vm *vm, struct seed_source **sources,
-			bool *fatal, struct seed_error *err)
+			struct seed_error *err)
 {
 	for (size_t i = 0; i < vm->disks.count; i++) {
 		struct seed_export_disk *disk = seed_vec_at(&vm->disks, i);
@@ -209,14 +218,14 @@ static int export_disks(struct run *run, struct seed_export_vm *vm, struct seed_
 	for (size_t i = 0; i < vm->disks.count; i++) {
 		struct seed_export_disk *disk = seed_vec_at(&vm->disks, i);
 
-		if (export_disk(run, vm, disk, sources[i], fatal, err) < 0)
-			return seed_error_prefix(err, "disk %s", disk->def->slot);
+		if (export_disk(run, vm, disk, sources[i], err) < 0)
+			return ends_run(run, err) ? -1 :
+			       seed_error_prefix(err, "disk %s", disk->def->slot);
 	}
 	return 0;
 }
 
-static int export_vm(struct run *run, struct seed_export_vm *vm, bool *fatal,
-		     struct seed_error *err)
+static int export_vm(struct run *run, struct seed_export_vm *vm, struct seed_error *err)
 {
 	struct seed_source *sources[SEED_VM_DISKS_MAX] = { 0 };
 	int rc;
@@ -224,7 +233,7 @@ static int export_vm(struct run *run, struct seed_export_vm *vm, bool *fatal,
 	if (seed_source_vm_open(&vm->kept, run->opt->home, vm->def, run->opt->own, err) < 0 ||
 	    read_side_files(run, vm, err) < 0)
 		return -1;
-	rc = export_disks(run, vm, sources, fatal, err);
+	rc = export_disks(run, vm, sources, err);
 	for (size_t i = 0; i < vm->disks.count; i++)
 		seed_source_close(sources[i]);
 	return rc;
@@ -234,17 +243,16 @@ static int export_vms(struct run *run, struct seed_error *err)
 {
 	for (size_t i = 0; i < run->plan->vms.count; i++) {
 		struct seed_export_vm *vm = seed_vec_at(&run->plan->vms, i);
-		char quoted[SEED_QUOTED];
-		bool fatal = false;
+		struct seed_error why = { 0 };
 
 		if (vm->err.kind)
 			continue;
-		if (export_vm(run, vm, &fatal, &vm->err) < 0) {
-			if (fatal) {
-				*err = vm->err;
-				return seed_error_prefix(err, "%s",
-							 seed_quote(vm->def->name, quoted, sizeof(quoted)));
+		if (export_vm(run, vm, &why) < 0) {
+			if (ends_run(run, &why)) {
+				*err = why;
+				return -1;
 			}
+			vm->err = why;
 			seed_source_vm_close(vm->kept);
 			vm->kept = NULL;
 		}
@@ -369,6 +377,8 @@ int seed_export_run(struct seed_export *plan, struct seed_medium *medium,
 	rc = seed_pool_new(&run.pool, &pool, err);
 	if (rc == 0)
 		rc = write_set(&run, err);
+	if (rc < 0 && err && err->kind == SEED_ERR_MEDIUM)
+		seed_error_prefix(err, "medium %s", seed_medium_name(medium, name));
 	seed_set_writer_close(run.writer);
 	seed_pool_free(run.pool);
 	seed_volume_close(run.volume);
