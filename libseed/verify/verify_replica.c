@@ -110,7 +110,7 @@ static int compare_disk(struct replica_check *c, struct seed_verify_disk *d,
 	const struct seed_scan_options opt = {
 		.source = source,
 		.pool = c->pool,
-		.depth = (size_t)DEPTH_PER_WORKER * c->opt->jobs,
+		.depth = (size_t)DEPTH_PER_WORKER * (c->opt->jobs ? c->opt->jobs : 1),
 		.cancel = c->opt->cancel,
 	};
 	SEED_AUTO(seed_scan_closep) struct seed_scan *scan = NULL;
