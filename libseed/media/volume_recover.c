@@ -18,6 +18,9 @@
 #include "base/path.h"
 #include "media/media_internal.h"
 
+/* The way on when nothing may be added. */
+#define AFRESH "export to another medium, or remove vmseed/ from this one and prepare it anew"
+
 /* ---- damage ---- */
 
 static bool sweepable(const struct seed_volume_problem *problem,
@@ -44,7 +47,8 @@ static int check_problems(const struct seed_volume *volume, const struct seed_se
 
 		if (!sweepable(problem, record))
 			return seed_error_set(err, problem->kind == SEED_ERR_MEDIUM ?
-					      SEED_ERR_MEDIUM : SEED_ERR_INTEGRITY, "%s: %s",
+					      SEED_ERR_MEDIUM : SEED_ERR_INTEGRITY,
+					      "%s: %s; nothing is added to a damaged set: " AFRESH,
 					      problem->path, problem->text);
 	}
 	return 0;
@@ -57,7 +61,8 @@ static int check_confirmed(const struct seed_volume *volume, const struct seed_s
 		return 0;
 	if (volume->last_commit < record->confirmed)
 		return seed_error_set(err, SEED_ERR_MEDIUM, "shows commit %u, and commit %u was "
-				      "confirmed here: it has been rolled back, or is an older copy",
+				      "confirmed here: it has been rolled back, or is an older copy; "
+				      "take the newest, or " AFRESH,
 				      volume->last_commit, record->confirmed);
 	for (size_t i = 0; i < volume->links.count; i++) {
 		const struct seed_volume_link *link = seed_vec_at(&volume->links, i);

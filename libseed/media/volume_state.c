@@ -258,7 +258,10 @@ static bool to_problem(struct seed_error *why)
 	switch (why->kind) {
 	case SEED_ERR_TRUST: case SEED_ERR_MEDIUM: case SEED_ERR_INTEGRITY:
 		return true;
-	case SEED_ERR_NOTFOUND: case SEED_ERR_FORMAT: case SEED_ERR_RANGE:
+	case SEED_ERR_NOTFOUND:
+		seed_error_set(why, SEED_ERR_INTEGRITY, "missing, and its signature is there");
+		return true;
+	case SEED_ERR_FORMAT: case SEED_ERR_RANGE:
 		why->kind = SEED_ERR_INTEGRITY;
 		return true;
 	default:
