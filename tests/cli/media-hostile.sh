@@ -25,7 +25,7 @@ sed -i 's/"label": "vmseed-/"label": "bought-/' "$caddy/vmseed/medium.json"
 says 'prepared by +unknown' vmseed --home "$dr" media show "$caddy"
 if grep -q 'bought' "$tmp/out" "$tmp/err"; then fail 'edited words were shown'; fi
 fails_with 5 'medium.json: signature' vmseed --home "$dr" verify --media "$caddy"
-run vmseed --home "$dr" import -n --media "$caddy"
+run vmseed --home "$dr" import --media "$caddy"
 fails_with 7 'nothing is touched' vmseed --home "$hq" media prepare "$caddy" --allow-internal
 restore
 
