@@ -25,6 +25,7 @@
 #include "crypto/digest.h"
 #include "import/import_internal.h"
 #include "pack/reader.h"
+#include "pack/scrub.h"
 
 #define BATCH_BYTES (4u << 20)		/* stored bytes read at once */
 #define ITEMS_MAX 16384u		/* positions that one job writes; a record needed in more
@@ -41,6 +42,7 @@ struct item {				/* one position that a block goes to */
 struct pack {				/* one that the plan reads from */
 	const struct seed_volume *volume;
 	const struct seed_pack_facts *facts;
+	struct seed_vec table;		/* struct seed_table_entry: worked out, when the tail is damaged */
 	struct seed_pack_reader *reader;	/* while it is read */
 };
 
@@ -383,6 +385,36 @@ static bool volume_is_needed(const struct run *run, const struct seed_volume *v)
 	return false;
 }
 
+/* A pack whose tail is damaged still has its records: they are walked, which reads all of it once
+ * more. What cannot be walked either is as good as not there. */
+static int mend_pack(struct run *run, struct pack *pack, const struct seed_pack_id *id,
+		     const struct seed_error *tail, struct seed_vec *index, struct seed_error *err)
+{
+	struct seed_error why = { 0 };
+
+	if (seed_pack_reindex(pack->volume->dir, id, &pack->volume->data_key, &pack->table, index,
+			      &why) < 0 || pack->table.count == 0) {
+		seed_event_note(run->opt->events, SEED_EVENT_WARNING, "%s", tail->text);
+		return seed_import_note_problem(run->plan, tail, "pack %08u", id->pack) < 0 ?
+			       seed_error_sys(err, ENOMEM, "plan") : 0;
+	}
+	seed_event_note(run->opt->events, SEED_EVENT_WARNING,
+			"%s: found %zu of its %u records without it", tail->text, pack->table.count,
+			pack->facts->records - 1);
+	return 0;
+}
+
+/* What a plan takes from a pack depends on the index that it has of it. */
+static void name_pack(struct seed_digest_stream *name, const struct pack *pack)
+{
+	seed_digest_add(name, pack->facts->index.bytes, SEED_DIGEST_SIZE);
+	for (size_t i = 0; i < pack->table.count; i++) {
+		const struct seed_table_entry *entry = seed_vec_at(&pack->table, i);
+
+		seed_digest_add(name, entry->digest.bytes, SEED_DIGEST_SIZE);
+	}
+}
+
 /* The pack's index goes into the join, and into the name of the plan. A pack that cannot be
  * used is reported; whatever only it holds comes out missing. */
 static int add_pack(struct run *run, const struct seed_volume *v,
@@ -392,21 +424,20 @@ static int add_pack(struct run *run, const struct seed_volume *v,
 	const struct seed_pack_id id = { v->set, v->number, facts->number };
 	SEED_AUTO(seed_pack_reader_closep) struct seed_pack_reader *reader = NULL;
 	SEED_AUTO(seed_vec_free) struct seed_vec index = { 0 };
-	struct pack pack = { .volume = v, .facts = facts };
+	struct pack *pack = seed_vec_push(&run->packs, sizeof(*pack), NULL);
 	struct seed_error why = { 0 };
 	uint32_t ordinal;
 
+	if (!pack)
+		return seed_error_sys(err, ENOMEM, "plan");
+	*pack = (struct pack){ .volume = v, .facts = facts };
 	if (seed_pack_reader_open(&reader, v->dir, &id, facts, &v->data_key, false, &why) < 0 ||
 	    seed_pack_reader_index(reader, codec, &index, &why) < 0) {
-		seed_event_note(run->opt->events, SEED_EVENT_WARNING, "%s", why.text);
-		return seed_import_note_problem(run->plan, &why, "pack %08u", facts->number) < 0 ?
-			       seed_error_sys(err, ENOMEM, "plan") : 0;
+		if (mend_pack(run, pack, &id, &why, &index, err) < 0)
+			return -1;
 	}
-	seed_digest_add(name, facts->index.bytes, SEED_DIGEST_SIZE);
-	if (seed_locate_pack(run->locate, &index, &ordinal, err) < 0)
-		return -1;
-	return seed_vec_push(&run->packs, sizeof(pack), &pack) ? 0
-							       : seed_error_sys(err, ENOMEM, "plan");
+	name_pack(name, pack);
+	return seed_locate_pack(run->locate, &index, &ordinal, err);
 }
 
 static int add_packs(struct run *run, struct seed_digest_stream *name, struct seed_error *err)
@@ -595,8 +626,12 @@ static int begin_pack(struct run *run, struct reading *g, struct pack *pack,
 
 	if (end_of_pack(run, g, err) < 0)
 		return -1;
-	if (seed_pack_reader_open(&pack->reader, pack->volume->dir, &id, pack->facts,
-				  &pack->volume->data_key, true, err) < 0)
+	if (pack->table.count ? seed_pack_reader_open_table(&pack->reader, pack->volume->dir, &id,
+							    &pack->table, &pack->volume->data_key,
+							    true, err) < 0
+			      : seed_pack_reader_open(&pack->reader, pack->volume->dir, &id,
+						      pack->facts, &pack->volume->data_key, true,
+						      err) < 0)
 		return -1;
 	g->pack = pack;
 	return 0;
@@ -762,8 +797,12 @@ int seed_import_packs(struct seed_import *plan, struct seed_build *builds, size_
 	if (run.lane)
 		seed_lane_close(run.lane, drop_job);
 	seed_pool_free(run.pool);
-	for (size_t i = 0; i < run.packs.count; i++)
-		seed_pack_reader_close(((struct pack *)seed_vec_at(&run.packs, i))->reader);
+	for (size_t i = 0; i < run.packs.count; i++) {
+		struct pack *pack = seed_vec_at(&run.packs, i);
+
+		seed_pack_reader_close(pack->reader);
+		seed_vec_free(&pack->table);
+	}
 	seed_locate_free(run.locate);
 	seed_vec_free(&run.packs);
 	seed_vec_free(&run.disks);

@@ -22,6 +22,7 @@ struct seed_pack_reader {
 	uint8_t *tail;			/* table and trailer as stored */
 	size_t tail_len;
 	struct seed_table_entry *table;	/* facts.records of them */
+	bool mended;			/* the table was worked out: the last entry, the index, is empty */
 };
 
 /* A commit is signed, but by somebody else: its figures must be possible before we allocate. */
@@ -169,6 +170,45 @@ int seed_pack_reader_open(struct seed_pack_reader **out, int dir, const struct s
 	return 0;
 }
 
+static int open_mended(struct seed_pack_reader *r, int dir, const struct seed_vec *table,
+		       const struct seed_set_key *key, bool direct, struct seed_error *err)
+{
+	char name[SEED_PACK_NAME];
+
+	r->table = calloc(table->count + 1, sizeof(*r->table));
+	if (!r->table)
+		return seed_error_sys(err, ENOMEM, "record table");
+	if (table->count)
+		memcpy(r->table, table->items, table->count * sizeof(*r->table));
+	if (seed_in_file_open(&r->file, dir, seed_pack_name(r->id.pack, name), err) < 0)
+		return -1;
+	if (direct)
+		seed_in_file_go_direct(&r->file);
+	return read_header(r, key, err);
+}
+
+int seed_pack_reader_open_table(struct seed_pack_reader **out, int dir,
+				const struct seed_pack_id *id, const struct seed_vec *table,
+				const struct seed_set_key *key, bool direct,
+				struct seed_error *err)
+{
+	SEED_AUTO(seed_pack_reader_closep) struct seed_pack_reader *r = malloc(sizeof(*r));
+
+	assert(table->count <= SEED_PACK_RECORDS_MAX);
+	if (!r)
+		return seed_error_sys(err, ENOMEM, "pack reader");
+	*r = (struct seed_pack_reader){
+		.id = *id,
+		.facts = { .number = id->pack, .records = (uint32_t)table->count + 1 },
+		.file = SEED_IN_FILE_CLOSED,
+		.mended = true,
+	};
+	if (open_mended(r, dir, table, key, direct, err) < 0)
+		return seed_error_prefix(err, "pack %08u", id->pack);
+	*out = seed_steal(&r);
+	return 0;
+}
+
 void seed_pack_reader_close(struct seed_pack_reader *reader)
 {
 	if (!reader)
@@ -278,6 +318,9 @@ int seed_pack_reader_index(struct seed_pack_reader *reader, struct seed_record_c
 
 	SEED_AUTO(seed_freep) uint8_t *buf = NULL;
 
+	if (reader->mended)
+		return seed_error_set(err, SEED_ERR_INTEGRITY, "pack %08u: its tail is damaged",
+				      reader->id.pack);
 	if (!reader->openable)
 		return seed_error_set(err, SEED_ERR_NOTFOUND,
 				      "pack %08u: sealed, and the key of its set is not known here",

@@ -22,6 +22,16 @@ struct seed_pack_reader;
 int seed_pack_reader_open(struct seed_pack_reader **out, int dir, const struct seed_pack_id *id,
 			  const struct seed_pack_facts *facts, const struct seed_set_key *key,
 			  bool direct, struct seed_error *err);
+/**
+ * seed_pack_reader_open_table() - open a pack whose tail is damaged, by a table that was worked out
+ * @table: struct seed_table_entry, from seed_pack_reindex(); copied
+ *
+ * For records and their stored bytes alone: it has no index, and its digest says nothing.
+ */
+int seed_pack_reader_open_table(struct seed_pack_reader **out, int dir,
+				const struct seed_pack_id *id, const struct seed_vec *table,
+				const struct seed_set_key *key, bool direct,
+				struct seed_error *err);
 void seed_pack_reader_close(struct seed_pack_reader *reader);
 static inline void seed_pack_reader_closep(struct seed_pack_reader **r)
 {

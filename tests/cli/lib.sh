@@ -5,6 +5,8 @@
 #   $top      the source tree            $tmp      a folder of this story, gone when it ends
 #   run CMD...                       CMD must exit 0; its output is shown if it does not
 #   fails_with STATUS REGEX CMD...   CMD must exit STATUS and say a line that matches REGEX
+#   refuses STATUS REGEX CMD...      as fails_with, and the last line of stderr, where the error
+#                                    stands, is the one that matches; nothing raw is shown
 #   says REGEX CMD...                CMD must exit 0 and say a line that matches REGEX
 #   requires CMD...                  the story is skipped where CMD does not work
 #   make_disk PATH SIZE [SEED]       a disk of data, zeroes and holes; same arguments, same bytes
@@ -67,6 +69,20 @@ fails_with() {
 	fi
 	if ! cat "$tmp/out" "$tmp/err" | grep -Eq -- "$regex"; then
 		echo "$0: nothing like \"$regex\" from: $*" >&2
+		show_last
+		exit 1
+	fi
+}
+
+refuses() {
+	fails_with "$@"
+	if ! tail -n 1 "$tmp/err" | grep -Eq -- "^vmseed: .*($2)"; then
+		echo "$0: the error does not say \"$2\"" >&2
+		show_last
+		exit 1
+	fi
+	if cat "$tmp/out" "$tmp/err" | grep -q '[^[:print:]	]'; then
+		echo "$0: raw bytes are shown" >&2
 		show_last
 		exit 1
 	fi

@@ -8,10 +8,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "cmocka_all.h"
 #include "crypto/digest.h"
+#include "pack/reader.h"
 #include "tiny_pack.h"
 #include "tmpdir.h"
 
@@ -116,6 +118,35 @@ static void reading_back_stops_when_asked(void **state)
 		  &err);
 }
 
+/* By that table the records can be read, and there is no index to ask for. */
+static void read_by_table(const struct tiny_pack *pack, int dir, const struct seed_vec *table)
+{
+	SEED_AUTO(seed_pack_reader_closep) struct seed_pack_reader *reader = NULL;
+	SEED_AUTO(seed_record_codec_freep) struct seed_record_codec *codec = NULL;
+	SEED_AUTO(seed_freep) uint8_t *buf = NULL;
+	SEED_AUTO(seed_vec_free) struct seed_vec index = { 0 };
+	struct seed_error err = { 0 };
+	struct seed_digest digest;
+	size_t room = SEED_RECORD_MAX + 2 * SEED_IO_ALIGN, start;
+
+	assert_ok(seed_record_codec_new(&codec, 1, &err), &err);
+	buf = seed_buffer_new(room, &err);
+	assert_non_null(buf);
+	assert_ok(seed_pack_reader_open_table(&reader, dir, &pack->id, table, &pack->key, true,
+					      &err), &err);
+	assert_int_equal(seed_pack_reader_records(reader), table->count);
+	assert_non_null(seed_pack_reader_seal(reader));
+	for (uint32_t i = 0; i < table->count; i++) {
+		const struct seed_table_entry *entry = seed_pack_reader_record(reader, i);
+
+		assert_ok(seed_pack_reader_read(reader, i, 1, buf, room, &start, &err), &err);
+		seed_digest_of(&digest, buf + start, entry->length);
+		assert_memory_equal(&digest, &entry->digest, sizeof(digest));
+	}
+	assert_fails(seed_pack_reader_index(reader, codec, &index, &err), &err,
+		     SEED_ERR_INTEGRITY);
+}
+
 static void reindex(const struct tiny_pack *pack, int dir, uint32_t records, uint32_t blocks)
 {
 	struct seed_vec table = { 0 }, index = { 0 };
@@ -135,6 +166,7 @@ static void reindex(const struct tiny_pack *pack, int dir, uint32_t records, uin
 		assert_memory_equal(&digest, &entry->digest, sizeof(digest));
 		assert_true(entry->record < table.count);
 	}
+	read_by_table(pack, dir, &table);
 	seed_vec_free(&table);
 	seed_vec_free(&index);
 }
