@@ -19,9 +19,9 @@ mkdir -p "$work"
 finish() {
 	local at
 	# Nothing is removed as long as something is mounted in it.
-	awk -v r="$(realpath "$root")/" 'index($2, r) == 1 { print $2 }' /proc/self/mounts | sort -r |
+	awk -v r="$(realpath "$root")/" 'index($2 "/", r) == 1 { print $2 }' /proc/self/mounts | sort -r |
 		while read -r at; do umount "$at" || umount -l "$at"; done
-	if grep -q " $(realpath "$root")/" /proc/self/mounts; then
+	if grep -q " $(realpath "$root")[/ ]" /proc/self/mounts; then
 		echo "bare.sh: left as it is, something is mounted in it: $work" >&2
 	else
 		rm -rf --one-file-system "$work"
@@ -33,16 +33,16 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 step() { # TEXT CMD...
-	local text=$1
+	local text=$1 status=0
 	shift
 	echo "== $text"
-	if "$@"; then
-		passed=$((passed + 1))
-	else
+	"$@" || status=$?
+	if [ $status != 0 ]; then
 		failed=$((failed + 1))
-		echo "FAILED   $text (exit $?)"
+		echo "FAILED   $text (exit $status)"
 		exit 1
 	fi
+	passed=$((passed + 1))
 }
 
 # mmdebstrap leaves in the chroot what it used itself: Debian's sources as this machine has them
@@ -61,8 +61,9 @@ bootstrap() {
 		{ tail -n 20 "$work/log"; return 1; }
 }
 
+# The root is a mount of its own, as on a machine: unshare asks for that.
 mounts() {
-	mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
+	mount --bind "$root" "$root" && mount --make-private "$root" && mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" &&
 		mount --make-rslave "$root/dev" && mount -t sysfs -o ro sysfs "$root/sys"
 }
 
@@ -77,7 +78,7 @@ clone() {
 # A login at a new machine: nothing of our environment but the proxy.
 inside() { # COMMAND
 	env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb \
-		${CI:+CI="$CI"} ${http_proxy:+http_proxy="$http_proxy"} \
+		${http_proxy:+http_proxy="$http_proxy"} \
 		${https_proxy:+https_proxy="$https_proxy"} \
 		chroot "$root" /bin/sh -c "cd /root && $1" </dev/null
 }

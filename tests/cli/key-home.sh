@@ -41,17 +41,20 @@ if [ "$(id -u)" = 0 ]; then
 		fi
 	fi
 	# As somebody else: a home that is not ours, not writable, not readable.
-	if command -v setpriv >/dev/null && chmod 711 "$tmp" && setpriv --reuid 65534 --clear-groups \
-		--regid 65534 "$VMSEED" --version >/dev/null 2>&1; then
+	# The command is copied, for the source tree may lie where nobody else gets.
+	chmod 711 "$tmp"
+	cp "$VMSEED" "$tmp/vmseed"
+	if setpriv --reuid 65534 --clear-groups --regid 65534 env "$tmp/vmseed" --version \
+		>/dev/null 2>&1; then
 		as_nobody='setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent'
 		mkdir -m 755 "$tmp/roots"
 		# shellcheck disable=SC2086 # words
-		fails_with 1 'Permission denied' $as_nobody "$VMSEED" --home "$tmp/roots" key new x
+		fails_with 1 'Permission denied' $as_nobody "$tmp/vmseed" --home "$tmp/roots" key new x
 		# shellcheck disable=SC2086
-		fails_with 1 'Permission denied' $as_nobody "$VMSEED" --home "$tmp/hq" key list
+		fails_with 1 'Permission denied' $as_nobody "$tmp/vmseed" --home "$tmp/hq" key list
 		mkdir -m 777 "$tmp/open"
 		# shellcheck disable=SC2086
-		run $as_nobody "$VMSEED" --home "$tmp/open/nobody" key new nobody
+		run $as_nobody "$tmp/vmseed" --home "$tmp/open/nobody" key new nobody
 		fails_with 2 'belongs to another user' vmseed --home "$tmp/open/nobody" key list
 	fi
 else
