@@ -201,13 +201,13 @@ static int take_flag(struct cli *cli, struct cli_frame *frame, int option)
 	return 0;
 }
 
-static const char *name_of(int option)
+static const struct poptOption *row_of(int option)
 {
 	const struct poptOption *row = common_options;
 
 	while (row->val != option)
 		row++;
-	return row->longName;
+	return row;
 }
 
 static int take_option(struct cli *cli, struct cli_frame *frame, int option,
@@ -215,13 +215,15 @@ static int take_option(struct cli *cli, struct cli_frame *frame, int option,
 {
 	SEED_AUTO(seed_freep) char *value = poptGetOptArg(frame->ctx);
 	struct cli_state *state = cli->state;
+	const struct poptOption *row = row_of(option);
 	unsigned int number;
 
-	if (!value)
+	/* Not by the value: behind a command's own option popt hands out that one's once more. */
+	if ((row->argInfo & POPT_ARG_MASK) == POPT_ARG_NONE)
 		return take_flag(cli, frame, option);
-	if (!*value)
+	if (!value || !*value)
 		return seed_error_set(err, SEED_ERR_USAGE, "--%s: its value is empty",
-				      name_of(option));
+				      row->longName);
 	switch (option) {
 	case OPT_HOME:
 		keep(&state->home_option, &value);

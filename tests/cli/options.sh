@@ -64,3 +64,12 @@ status=0
 vmseed --progress=json --home "$tmp/none" key list 2>"$tmp/err" || status=$?
 [ "$(json "d['message_type'], d['code']" <"$tmp/err")" = '["exit_error", 2]' ] ||
 	fail 'no exit_error with --progress=json'
+
+# A common option counts behind an option of the command's own that has a value, too.
+make_site "$tmp/other" other
+vmseed -q --home "$tmp/other" key card >"$tmp/other.card"
+print=$(vmseed --home "$tmp/other" key card --json | json 'd["fingerprint"]')
+run vmseed --home "$tmp/hq" key trust --fingerprint "$print" --name far -n --json "$tmp/other.card"
+[ "$(json 'd["dry_run"]' <"$tmp/out")" = true ] || fail '-n was lost'
+[ ! -e "$tmp/hq/trust/far.card" ] || fail '-n was lost, and a card pinned'
+says '^vmseed [0-9]' vmseed --home "$tmp/hq" key trust --name far --version
