@@ -16,7 +16,7 @@ packages() {
 	case $1 in
 	build) echo gcc libc6-dev make pkgconf libssl-dev libzstd-dev libjansson-dev \
 		libxml2-dev libpopt-dev libsmartcols-dev ;;
-	check) echo libcmocka-dev e2fsprogs mandoc minisign openssl perl-base python3 \
+	check) echo libcmocka-dev e2fsprogs mandoc minisign mount openssl perl-base python3 \
 		python3-cryptography python3-jsonschema qemu-utils ;;
 	deep) echo clang libclang-rt-dev valgrind strace zstd jq ;;
 	fleet) echo mmdebstrap fdisk dosfstools e2fsprogs qemu-system-x86 python3 ;;
