@@ -228,15 +228,24 @@ uint64_t seed_scan_bytes_read(const struct seed_scan *scan)
 
 int seed_scan_measure(struct seed_source *source, uint64_t *data_bytes, struct seed_error *err)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, counted = 0;		/* bytes; blocks below this one are in @sum */
 
 	for (uint64_t at = 0, end; at < source->size; at = end) {
 		enum seed_extent_kind kind;
+		uint64_t first = at / SEED_BLOCK_SIZE, behind;
 
 		if (seed_source_extent(source, at, &end, &kind, err) < 0)
 			return -1;
-		if (kind == SEED_EXTENT_DATA)
-			sum += end - at;
+		if (kind != SEED_EXTENT_DATA)
+			continue;
+		behind = seed_grid_blocks(end);
+		first = first > counted ? first : counted;
+		if (first < behind) {
+			uint64_t stop = behind * SEED_BLOCK_SIZE;
+
+			sum += (stop < source->size ? stop : source->size) - first * SEED_BLOCK_SIZE;
+		}
+		counted = behind;
 	}
 	*data_bytes = sum;
 	return 0;
