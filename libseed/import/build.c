@@ -6,8 +6,10 @@
  * import of the same seed goes on.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -73,15 +75,32 @@ static int reserve(struct seed_build_disk *disk, struct seed_error *err)
 	return 0;
 }
 
+/* A run that was cut right after it made the file left it empty. */
+static int drop_unborn(int dir, const char *name, const struct seed_build_disk *disk,
+		       struct seed_error *err)
+{
+	struct stat st;
+
+	if (disk->size == 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(st.st_mode) || st.st_size != 0)
+		return 0;
+	return seed_path_unlink(dir, name, err);
+}
+
 static int open_sink(struct seed_build *b, uint32_t i, const char *name, struct seed_error *err)
 {
 	struct seed_build_disk *disk = &b->disks[i];
+	int dir = b->replica->build;
 
-	if (seed_path_exists(b->replica->build, name))
-		return seed_raw_sink_open(&disk->sink, b->replica->build, name, disk->size, err);
+	if (!b->fill && drop_unborn(dir, name, disk, err) < 0)
+		return -1;
+	if (seed_path_exists(dir, name))
+		return seed_raw_sink_open(&disk->sink, dir, name, disk->size, err);
 	if (b->fill)
 		return seed_error_set(err, SEED_ERR_NOTFOUND, "the disk file is gone");
-	if (seed_raw_sink_create(&disk->sink, b->replica->build, name, disk->size, err) < 0)
+	/* What the log says was written to a file that is gone now. */
+	if (seed_path_unlink(dir, SEED_IMPORT_LOG, err) < 0 || seed_fd_sync(dir, err) < 0 ||
+	    seed_raw_sink_create(&disk->sink, dir, name, disk->size, err) < 0)
 		return -1;
 	return reserve(disk, err);
 }

@@ -306,12 +306,15 @@ static int lose_items(struct run *run, const struct record *r, struct seed_error
 			.count = 1,
 		};
 
+		struct seed_error why = { 0 };
+
 		if (!(r->bad & 1u << item->slot))
 			continue;
 		lost++;
-		if (seed_locate_lost(run->locate, item->disk, item->block, err) < 0 ||
-		    seed_import_log_add_lost(b->log, &entry, err) < 0)
+		if (seed_locate_lost(run->locate, item->disk, item->block, err) < 0)
 			return -1;
+		if (seed_import_log_add_lost(b->log, &entry, &why) < 0)
+			fail_build(run, b, &why);
 	}
 	seed_event_note(run->opt->events, SEED_EVENT_WARNING,
 			"pack %08u: record %u %s: %llu blocks are missing from their replicas",
