@@ -219,11 +219,12 @@ int seed_capture_finish(struct seed_capture *c, struct seed_capture_facts *facts
 	if (seed_source_identity(c->opt.source, &now, err) < 0)
 		return -1;
 	same = seed_source_identity_equal(&now, &c->stamp.identity);
-	facts->captured = same ? c->opt.source->held : SEED_CAPTURED_CHANGED;
+	/* A device has no times that would tell: there the hold alone speaks. */
+	facts->captured = same || !now.provable ? c->opt.source->held : SEED_CAPTURED_CHANGED;
 	facts->blocks = seed_list_blocks(c->list);
 	facts->bytes_read = seed_scan_bytes_read(c->scan);
 	if (seed_merkle_of_list(&facts->root, c->list, c->opt.source->size, &facts->data_blocks,
 				NULL, err) < 0)
 		return -1;
-	return keep_list(c, same && now.provable, err);
+	return keep_list(c, same, err);
 }
