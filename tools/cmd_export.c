@@ -254,12 +254,11 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 {
 	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = NULL;
 	struct seed_error shown = { 0 };
-	int rc = 0;
+	int rc;
 
 	if (seed_medium_open(&medium, a->media[0], opt->trust, err) < 0)
 		return -1;
-	if (!cli->dry_run)
-		rc = seed_export_run(x, medium, opt, err);
+	rc = cli->dry_run ? seed_export_verdict(x, err) : seed_export_run(x, medium, opt, err);
 	/* What is wrong with the whole run says more than a table of VMs not reached. */
 	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json && x->vms.count == 1)
 		return -1;

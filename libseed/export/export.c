@@ -323,7 +323,7 @@ static int write_set(struct run *run, struct seed_error *err)
 }
 
 /* One verdict for the command from those of its VMs. */
-static int conclude(const struct seed_export *plan, struct seed_error *err)
+int seed_export_verdict(const struct seed_export *plan, struct seed_error *err)
 {
 	const struct seed_export_vm *first = NULL;
 	size_t failed = 0;
@@ -368,7 +368,7 @@ int seed_export_run(struct seed_export *plan, struct seed_medium *medium,
 	int rc;
 
 	if (!any_captured(plan))
-		return conclude(plan, err);
+		return seed_export_verdict(plan, err);
 	if (seed_medium_lock(medium, err) < 0)
 		return -1;
 	if (seed_export_target(&run.volume, &run.record, &plan->new_set, medium, opt, err) < 0)
@@ -382,5 +382,5 @@ int seed_export_run(struct seed_export *plan, struct seed_medium *medium,
 	seed_set_writer_close(run.writer);
 	seed_pool_free(run.pool);
 	seed_volume_close(run.volume);
-	return rc < 0 ? -1 : conclude(plan, err);
+	return rc < 0 ? -1 : seed_export_verdict(plan, err);
 }

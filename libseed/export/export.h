@@ -80,6 +80,8 @@ struct seed_export {				/* what a command shows */
  */
 int seed_export_plan(struct seed_export *out, struct seed_vec *defs,
 		     const struct seed_export_options *opt, struct seed_error *err);
+/* The verdict that the plan alone gives: what a dry run ends with. */
+int seed_export_verdict(const struct seed_export *plan, struct seed_error *err);
 /**
  * seed_export_run() - carry out a plan
  * @err: PARTIAL when some VMs failed, the first one's kind when all did; MEDIUM, INTEGRITY and so
