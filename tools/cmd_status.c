@@ -11,11 +11,11 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "capture/vm_file.h"
 #include "commands.h"
 #include "out.h"
 #include "replica/home_store.h"
 #include "replica/replica.h"
-#include "status_source.h"
 #include "verdict.h"
 
 struct status {
@@ -200,7 +200,7 @@ static int each_replica(struct status *s, int home, struct seed_error *err)
 
 /* ---- the VMs that this site exports ---- */
 
-static int visit_source(const struct status_source *source, const struct seed_error *why, void *arg,
+static int visit_source(const struct seed_vm_file *source, const struct seed_error *why, void *arg,
 			struct seed_error *err)
 {
 	struct status *s = arg;
@@ -261,7 +261,7 @@ static int show(struct status *s, int home, struct seed_error *err)
 		return -1;
 	}
 	if (each_replica(s, home, err) < 0 ||
-	    status_source_each(home, visit_source, s, err) < 0)
+	    seed_vm_file_each(home, visit_source, s, err) < 0)
 		return -1;
 	return s->cli->json ? print_json(s, err) : out_table_print(s->table, err);
 }

@@ -62,7 +62,7 @@ static void print_checked(const struct seed_verify *v)
 		printf("Not checked: what is inside %" PRIu64 " sealed records; the receiving key is not "
 		       "here. Their\nciphertext is what the exporter signed.\n", v->unopened_records);
 	if (v->unfinished_files)
-		printf("Beside them lie %" PRIu64 " packs that no commit names: an export was interrupted; "
+		printf("Beside them lie %" PRIu64 " files that no commit names: an export was interrupted; "
 		       "run it again.\n", v->unfinished_files);
 }
 
@@ -293,6 +293,7 @@ static int run_verify(struct cli *cli, const char **media, const char *replica,
 	if (cli_home(cli, &home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
 	    cli_trust(cli, &opt.trust, err) < 0)
 		return -1;
+	opt.home = home;
 	return media ? verify_media(cli, media, &opt, err) : verify_replica(cli, home, replica, &opt, err);
 }
 

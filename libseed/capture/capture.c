@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "block/merkle.h"
+#include "capture/stamp.h"
 
 struct seed_capture {
 	struct seed_capture_options opt;
@@ -38,7 +39,7 @@ static void open_proven(struct seed_capture *c, const char *slot, bool writable,
 	struct seed_stamp stamp;
 	struct seed_error ignored = { 0 };
 
-	if (seed_stamp_read(&stamp, c->opt.vm, slot, &ignored) < 0) {
+	if (seed_stamp_read(&stamp, c->opt.vm->dir, slot, &ignored) < 0) {
 		/* A stamp that cannot be read proves nothing; the disk is read instead. */
 		return;
 	}
@@ -181,7 +182,7 @@ int seed_capture_checkpoint(struct seed_capture *c, struct seed_error *err)
 		stamp.blocks = c->kept_blocks;
 	if (seed_list_sync(c->list, err) < 0)
 		return -1;
-	return seed_stamp_write(c->opt.vm, c->part, &stamp, err);
+	return seed_stamp_write(c->opt.vm->dir, c->part, &stamp, err);
 }
 
 /* SLOT.list takes this reading. The stamp goes first and comes last, so that a crash
@@ -207,7 +208,7 @@ static int keep_list(struct seed_capture *c, bool proven, struct seed_error *err
 	if (!proven)
 		return 0;
 	c->stamp.blocks = seed_list_blocks(c->list);
-	return seed_stamp_write(c->opt.vm, c->opt.slot, &c->stamp, err);
+	return seed_stamp_write(c->opt.vm->dir, c->opt.slot, &c->stamp, err);
 }
 
 int seed_capture_finish(struct seed_capture *c, struct seed_capture_facts *facts,

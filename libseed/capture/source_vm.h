@@ -37,23 +37,4 @@ int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error 
 int seed_source_vm_uuid(struct seed_id *out, const struct seed_vmdef *def,
 			const struct seed_site *site, struct seed_error *err);
 
-/* Behind a slot: the list and stamp of a reading in progress. No slot contains '+'. */
-#define SEED_STAMP_PART "+part"
-
-/* Which reading SLOT.list holds. */
-struct seed_stamp {
-	struct seed_source_identity identity;
-	int64_t recorded;		/* unix seconds when @identity was taken */
-	uint64_t blocks;		/* blocks [0, blocks) of the list are of this reading */
-};
-/* Durable on return. Sync the list first: a stamp speaks for what its list holds. */
-int seed_stamp_write(struct seed_source_vm *vm, const char *slot, const struct seed_stamp *stamp,
-		     struct seed_error *err);
-/* NOTFOUND when there is none. */
-int seed_stamp_read(struct seed_stamp *out, struct seed_source_vm *vm, const char *slot,
-		    struct seed_error *err);
-/* Provably the same bytes: equal provable identities, and mtime and ctime lie more than 2 s
- * before the recording (a write within the clock's step would not show). */
-bool seed_stamp_proves(const struct seed_stamp *stamp, const struct seed_source_identity *now);
-
 #endif

@@ -77,6 +77,7 @@ static int open_known(struct seed_volume **out, struct seed_set_record *record,
 		      struct seed_error *err)
 {
 	SEED_AUTO(seed_volume_closep) struct seed_volume *v = NULL;
+	struct seed_error why = { 0 };
 	char set[SEED_ID_TEXT];
 
 	seed_id_text(&record->set, set);
@@ -88,12 +89,13 @@ static int open_known(struct seed_volume **out, struct seed_set_record *record,
 				      "written: remove the folder vmseed from the medium and prepare it "
 				      "anew to start afresh", set, record->confirmed);
 	}
-	if (seed_volume_open(&v, medium, &record->set, opt->trust, opt->own, err) < 0) {
-		if (record->confirmed)
-			return seed_error_prefix(err, "set %s", set);
-		/* Nothing of this set was ever confirmed: what lies there is a torn first
-		 * attempt, and its folder begins anew under the same id. */
-		return seed_path_remove_tree(medium->vmseed, set, err);
+	if (seed_volume_open(&v, medium, &record->set, opt->trust, opt->own, &why) < 0) {
+		/* Never wholly created, and nothing of it confirmed: a torn first attempt,
+		 * which creating the volume sweeps. */
+		if (why.kind == SEED_ERR_NOTFOUND && record->confirmed == 0)
+			return 0;
+		*err = why;
+		return -1;
 	}
 	if (seed_volume_recover(v, record, err) < 0)
 		return -1;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/path.h"
+#include "doc/home_doc.h"
 #include "media/media_internal.h"
 
 #define RECORD_MAX 16384u
@@ -26,12 +26,6 @@ static char *record_name(const struct seed_id *set, char *out)
 static int take_members(struct seed_set_record *out, uint64_t *sequence,
 			struct seed_json_reader *r)
 {
-	const char *schema = seed_json_take_text(r, "schema", 64);
-
-	if (schema && strcmp(schema, RECORD_SCHEMA) != 0)
-		seed_json_refuse(r, "schema", "not a record of a set");
-	if (seed_json_take_uint(r, "schema_version", UINT32_MAX) != 1 && !r->failed)
-		seed_json_refuse(r, "schema_version", "not a version that is understood here");
 	*sequence = seed_json_take_uint(r, "sequence", SEED_JSON_INT_MAX - 1);
 	seed_json_take_id(r, "set", &out->set);
 	seed_json_take_id(r, "medium", &out->medium);
@@ -60,18 +54,14 @@ static int take_members(struct seed_set_record *out, uint64_t *sequence,
 static int read_record(struct seed_set_record *out, uint64_t *sequence, int home,
 		       const struct seed_id *set, struct seed_error *err)
 {
-	SEED_AUTO(seed_freep) char *text = NULL;
 	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
 	struct seed_set_record record = { 0 };
 	struct seed_json_reader r;
 	char name[RECORD_NAME];
-	size_t len;
 
-	if (seed_file_read(home, record_name(set, name), RECORD_MAX, &text, &len, err) < 0)
+	if (seed_home_doc_read(&doc, &r, home, record_name(set, name), RECORD_MAX, RECORD_SCHEMA,
+			       err) < 0)
 		return -1;
-	if (seed_json_parse(&doc, text, len, err) < 0)
-		return seed_error_prefix(err, "%s", name);
-	seed_json_begin(&r, doc, "", err);
 	if (take_members(&record, sequence, &r) < 0)
 		return seed_error_prefix(err, "%s", name);
 	if (!seed_id_equal(&record.set, set))
@@ -179,17 +169,13 @@ static int sequence_of(int home, const struct seed_id *set, uint64_t *out, struc
 int seed_set_record_write(int home, const struct seed_set_record *record, struct seed_error *err)
 {
 	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
-	SEED_AUTO(seed_freep) char *text = NULL;
 	char name[RECORD_NAME];
 	uint64_t sequence;
-	size_t len;
 
 	if (seed_path_make_folder(home, "sets", 0700, err) < 0 ||
 	    sequence_of(home, &record->set, &sequence, err) < 0)
 		return -1;
-	doc = seed_json_new_object();
-	seed_json_set_text(doc, "schema", RECORD_SCHEMA);
-	seed_json_set_uint(doc, "schema_version", 1);
+	doc = seed_home_doc_new(RECORD_SCHEMA);
 	seed_json_set_uint(doc, "sequence", sequence);
 	seed_json_set_id(doc, "set", &record->set);
 	seed_json_set_id(doc, "medium", &record->medium);
@@ -211,7 +197,5 @@ int seed_set_record_write(int home, const struct seed_set_record *record, struct
 	seed_json_set_uint(doc, "next_pack", record->next_pack);
 	seed_json_set_uint(doc, "last_full_read", record->last_full_read > 0 ?
 			   (uint64_t)record->last_full_read : 0);
-	if (seed_json_dump(doc, 2, &text, &len, err) < 0)
-		return -1;
-	return seed_file_replace(home, record_name(&record->set, name), text, len, 0600, err);
+	return seed_home_doc_replace(home, record_name(&record->set, name), doc, err);
 }

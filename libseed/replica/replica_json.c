@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "block/grid.h"
+#include "doc/home_doc.h"
 #include "replica/replica_internal.h"
 
 #define SCHEMA "vmseed-replica"
@@ -61,10 +62,8 @@ static struct seed_json *drop_to_json(const struct seed_vec *drop)
 int seed_replica_to_text(const struct seed_replica *replica, char **text, size_t *len,
 			 struct seed_error *err)
 {
-	SEED_AUTO(seed_json_freep) struct seed_json *doc = seed_json_new_object();
+	SEED_AUTO(seed_json_freep) struct seed_json *doc = seed_home_doc_new(SCHEMA);
 
-	seed_json_set_text(doc, "schema", SCHEMA);
-	seed_json_set_uint(doc, "schema_version", 1);
 	seed_json_set_text(doc, "state", seed_replica_state_name(replica->state));
 	seed_json_set_bool(doc, "switching", replica->switching);
 	seed_json_set(doc, "drop", drop_to_json(&replica->drop));
@@ -182,23 +181,13 @@ static void take_captured(struct seed_json_reader *r, struct seed_replica *repli
 		seed_json_refuse(r, "captured", "not a way to take a copy");
 }
 
-static void take_schema(struct seed_json_reader *r)
-{
-	const char *schema = seed_json_take_text(r, "schema", 64);
-
-	if (schema && strcmp(schema, SCHEMA) != 0)
-		seed_json_refuse(r, "schema", "not a replica");
-	if (seed_json_take_uint(r, "schema_version", UINT32_MAX) != 1 && !r->failed)
-		seed_json_refuse(r, "schema_version", "not a version that is understood here");
-}
-
 static int take_members(struct seed_replica *replica, struct seed_json_reader *r,
 			struct seed_error *err)
 {
 	const struct seed_json *disks, *drop;
 	const char *name, *from;
 
-	take_schema(r);
+	seed_home_doc_take(r, SCHEMA);
 	take_state(r, replica);
 	replica->switching = seed_json_take_bool(r, "switching");
 	drop = seed_json_take_array(r, "drop", SEED_REPLICA_DROP_MAX);

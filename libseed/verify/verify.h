@@ -18,6 +18,7 @@
 struct seed_verify_options {
 	const struct seed_site *own;	/* NULL: no receiving key */
 	const struct seed_trust *trust;
+	int home;			/* for what it remembers of its own sets; -1: none */
 	int scratch;			/* open folder for temporary files */
 	unsigned int jobs;
 	uint64_t memory;		/* for sorting */

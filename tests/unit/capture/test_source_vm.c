@@ -193,83 +193,6 @@ static void a_link_in_place_of_the_folder_is_not_followed(void **state)
 	assert_null(vm);
 }
 
-static const struct seed_stamp sample = {
-	.identity = { .device = UINT64_MAX, .inode = (uint64_t)1 << 60, .size = 5u << 16,
-		      .mtime_ns = 1767323045123456789, .ctime_ns = -5, .provable = true },
-	.recorded = 1767323048,
-	.blocks = 3,
-};
-
-static void a_stamp_is_read_as_it_was_written(void **state)
-{
-	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(*state, "web01");
-	struct seed_error err = { 0 };
-	struct seed_stamp out;
-
-	assert_fails(seed_stamp_read(&out, vm, "vda", &err), &err, SEED_ERR_NOTFOUND);
-	assert_ok(seed_stamp_write(vm, "vda", &sample, &err), &err);
-	assert_ok(seed_stamp_read(&out, vm, "vda", &err), &err);
-	assert_true(seed_source_identity_equal(&out.identity, &sample.identity));
-	assert_int_equal(out.recorded, sample.recorded);
-	assert_int_equal(out.blocks, 3);
-	assert_fails(seed_stamp_read(&out, vm, "vdb", &err), &err, SEED_ERR_NOTFOUND);
-	assert_fails(seed_stamp_write(vm, "../vda", &sample, &err), &err, SEED_ERR_FORMAT);
-	assert_fails(seed_stamp_read(&out, vm, "..", &err), &err, SEED_ERR_FORMAT);
-}
-
-#define STAMP(mtime, blocks) \
-	"{\"schema\": \"vmseed-stamp\", \"schema_version\": 1, \"device\": \"1\", " \
-	"\"inode\": \"2\", \"size\": \"65537\", \"mtime_ns\": " mtime ", \"ctime_ns\": \"1\", " \
-	"\"provable\": true, \"recorded\": \"9\", \"blocks\": " blocks "}"
-
-static void malformed_stamps_are_refused(void **state)
-{
-	static const char *const cases[] = {
-		"", "{}", STAMP("1", "1"), STAMP("\"\"", "1"), STAMP("\"-\"", "1"),
-		STAMP("\" 1\"", "1"), STAMP("\"+1\"", "1"), STAMP("\"9223372036854775808\"", "1"),
-		STAMP("\"99999999999999999999\"", "1"), STAMP("\"1\"", "3"), STAMP("\"1\"", "-1"),
-	};
-	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(*state, "web01");
-	struct seed_error err = { 0 };
-	struct seed_stamp out;
-
-	tmpdir_put(*state, "vms/" UUID "/vda.stamp", STAMP("\"1\"", "2"),
-		   strlen(STAMP("\"1\"", "2")));
-	assert_ok(seed_stamp_read(&out, vm, "vda", &err), &err);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		tmpdir_put(*state, "vms/" UUID "/vda.stamp", cases[i], strlen(cases[i]));
-		assert_fails(seed_stamp_read(&out, vm, "vda", &err), &err, SEED_ERR_FORMAT);
-		assert_non_null(strstr(err.text, "vda.stamp"));
-	}
-}
-
-static void only_what_was_still_for_two_seconds_proves(void **state)
-{
-	const int64_t s = 1000000000;
-	struct seed_stamp stamp = sample;
-	struct seed_source_identity now;
-
-	(void)state;
-	stamp.recorded = 1000;
-	stamp.identity.mtime_ns = stamp.identity.ctime_ns = 998 * s - 1;
-	now = stamp.identity;
-	assert_true(seed_stamp_proves(&stamp, &now));
-	now.size++;
-	assert_false(seed_stamp_proves(&stamp, &now));
-	now = stamp.identity;
-	now.provable = false;
-	assert_false(seed_stamp_proves(&stamp, &now));
-	now = stamp.identity = (struct seed_source_identity){ .mtime_ns = 998 * s, .provable = true };
-	assert_false(seed_stamp_proves(&stamp, &now));
-	now = stamp.identity = (struct seed_source_identity){ .ctime_ns = 998 * s, .provable = true };
-	assert_false(seed_stamp_proves(&stamp, &now));
-	now = stamp.identity = (struct seed_source_identity){ .ctime_ns = 2000 * s, .provable = true };
-	assert_false(seed_stamp_proves(&stamp, &now));
-	stamp.recorded = INT64_MIN;
-	now = stamp.identity = (struct seed_source_identity){ .provable = true };
-	assert_false(seed_stamp_proves(&stamp, &now));
-}
-
 #define IN_HOME(test) cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
 
 int main(void)
@@ -283,9 +206,6 @@ int main(void)
 		IN_HOME(a_damaged_file_is_never_begun_anew),
 		IN_HOME(the_numbers_end),
 		IN_HOME(a_link_in_place_of_the_folder_is_not_followed),
-		IN_HOME(a_stamp_is_read_as_it_was_written),
-		IN_HOME(malformed_stamps_are_refused),
-		cmocka_unit_test(only_what_was_still_for_two_seconds_proves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

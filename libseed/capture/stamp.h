@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whose reading a kept digest list is: HOME/vms/UUID/SLOT.stamp beside SLOT.list.
+ */
+#ifndef SEED_CAPTURE_STAMP_H
+#define SEED_CAPTURE_STAMP_H
+
+#include "image/source.h"
+
+/* Behind a slot: the list and stamp of a reading in progress. No slot contains '+'. */
+#define SEED_STAMP_PART "+part"
+
+/* Which reading SLOT.list holds. */
+struct seed_stamp {
+	struct seed_source_identity identity;
+	int64_t recorded;		/* unix seconds when @identity was taken */
+	uint64_t blocks;		/* blocks [0, blocks) of the list are of this reading */
+};
+/* Durable on return. Sync the list first: a stamp speaks for what its list holds. */
+int seed_stamp_write(int dir, const char *slot, const struct seed_stamp *stamp,
+		     struct seed_error *err);
+/* NOTFOUND when there is none. */
+int seed_stamp_read(struct seed_stamp *out, int dir, const char *slot,
+		    struct seed_error *err);
+/* Provably the same bytes: equal provable identities, and mtime and ctime lie more than 2 s
+ * before the recording (a write within the clock's step would not show). */
+bool seed_stamp_proves(const struct seed_stamp *stamp, const struct seed_source_identity *now);
+
+#endif
