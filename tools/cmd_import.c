@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vmseed import: every VM on the media becomes a replica. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -158,6 +159,27 @@ static uint64_t free_space(int store)
 	return fstatvfs(store, &st) < 0 ? 0 : (uint64_t)st.f_bavail * st.f_frsize;
 }
 
+/* A plan needs no store: one that the import would make is empty, as is the home of replicas, and
+ * has the home's free space. */
+static int open_store(struct cli *cli, int home, const char *path, int *store, char **where,
+		      struct seed_error *err)
+{
+	struct seed_error why = { 0 };
+
+	if (seed_store_open(store, home, path, !cli->dry_run, where, &why) == 0)
+		return 0;
+	if (!cli->dry_run || path || why.kind != SEED_ERR_NOTFOUND) {
+		*err = why;
+		return -1;
+	}
+	*store = fcntl(home, F_DUPFD_CLOEXEC, 0);
+	if (*store < 0)
+		return seed_error_sys(err, errno, "home");
+	if (asprintf(where, "%s/replicas", cli_home_path(cli)) < 0)
+		return seed_error_sys(err, ENOMEM, "store");
+	return 0;
+}
+
 static int run_import(struct cli *cli, const char **dirs, const char *store_path,
 		      const char **names, struct seed_error *err)
 {
@@ -178,7 +200,7 @@ static int run_import(struct cli *cli, const char **dirs, const char *store_path
 
 	if (cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
 	    cli_trust(cli, &opt.trust, err) < 0 ||
-	    seed_store_open(&store, opt.home, store_path, !cli->dry_run, &where, err) < 0)
+	    open_store(cli, opt.home, store_path, &store, &where, err) < 0)
 		return -1;
 	opt.store = store;
 	if (media_args_open(&media, dirs, opt.trust, err) < 0) {

@@ -62,8 +62,8 @@ static void print_checked(const struct seed_verify *v)
 		printf("Not checked: what is inside %" PRIu64 " sealed records; the receiving key is not "
 		       "here. Their\nciphertext is what the exporter signed.\n", v->unopened_records);
 	if (v->unfinished_files)
-		printf("Beside them lie %" PRIu64 " files that no commit names: an export was interrupted; "
-		       "run it again.\n", v->unfinished_files);
+		printf("Beside them lie %" PRIu64 " file%s of an export that was interrupted: run it again.\n",
+		       v->unfinished_files, v->unfinished_files == 1 ? "" : "s");
 }
 
 static struct seed_json *problems_json(const struct seed_vec *problems)
@@ -208,8 +208,9 @@ static void print_replica(const char *name, const struct seed_verify_replica *v)
 
 	for (size_t i = 0; i < v->disks.count; i++)
 		print_bad(seed_vec_at(&v->disks, i));
-	printf("%s: %s read, %" PRIu64 " blocks differ, %s missing.\n", name,
-	       seed_size_text(v->bytes, bytes), v->bad_blocks,
+	printf("%s: %s read, %" PRIu64 " block%s differ%s, %s missing.\n", name,
+	       seed_size_text(v->bytes, bytes), v->bad_blocks, v->bad_blocks == 1 ? "" : "s",
+	       v->bad_blocks == 1 ? "s" : "",
 	       v->missing_blocks ? seed_size_text(v->missing_blocks * SEED_BLOCK_SIZE, missing) : "none");
 }
 

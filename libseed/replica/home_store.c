@@ -103,6 +103,7 @@ int seed_store_open(int *out, int home, const char *path, bool make, char **wher
 	SEED_AUTO(seed_freep) char *remembered = NULL;
 	SEED_AUTO(seed_freep) char *real = NULL;
 	SEED_AUTO(seed_fd_closep) int dir = -1;
+	struct seed_error why = { 0 };
 	char quoted[SEED_QUOTED];
 
 	if (recall(home, &remembered, err) < 0)
@@ -123,8 +124,13 @@ int seed_store_open(int *out, int home, const char *path, bool make, char **wher
 	}
 	if (!real)
 		return seed_error_sys(err, ENOMEM, "store");
-	if (seed_path_open_folder(&dir, real, err) < 0)
+	if (seed_path_open_folder(&dir, real, &why) < 0) {
+		if (why.kind == SEED_ERR_NOTFOUND && !path && !remembered)
+			return seed_error_set(err, SEED_ERR_NOTFOUND,
+					      "no replicas here: nothing was imported yet");
+		*err = why;
 		return seed_error_prefix(err, "store");
+	}
 	if (path && make && (!remembered || strcmp(real, remembered) != 0) &&
 	    remember(home, real, remembered, err) < 0)
 		return -1;
