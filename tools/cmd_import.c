@@ -28,12 +28,15 @@ static const char *planned(const struct seed_import_vm *vm)
 	case SEED_IMPORT_REPLACE:
 		return "would be brought up to this generation";
 	default:
-		return vm->older ? "replica is newer" : "is here already";
+		return vm->switching ? "would be finished"
+				     : vm->older ? "replica is newer" : "is here already";
 	}
 }
 
 static const char *result(const struct seed_import_vm *vm)
 {
+	if (vm->switching && vm->done && !vm->older)
+		return "updated";
 	if (vm->action == SEED_IMPORT_NOTHING)
 		return vm->older ? "replica is newer" : "was here already";
 	if (!vm->done)

@@ -27,6 +27,12 @@ struct status {
 	struct seed_error first;	/* of the broken ones */
 };
 
+/* Between two seeds it is neither until the next import, or verify, has moved the last file. */
+static const char *state_text(const struct seed_replica *replica)
+{
+	return replica->switching ? "switching" : seed_replica_state_name(replica->state);
+}
+
 static uint64_t disk_bytes(const struct seed_replica *replica)
 {
 	uint64_t sum = 0;
@@ -149,7 +155,7 @@ static void add_row(const struct status *s, const struct seed_replica *replica)
 	snprintf(generation, sizeof(generation), "%" PRIu64, replica->generation);
 	out_table_row(s->table, (const char *[]){
 		out_name(replica->vm_name, name, sizeof(name)),
-		seed_replica_state_name(replica->state), generation,
+		state_text(replica), generation,
 		age_text(replica->imported, age, sizeof(age)),
 		seed_size_text(disk_bytes(replica), size),
 		blocks ? seed_size_text(blocks * SEED_BLOCK_SIZE, missing) : NULL,
@@ -174,7 +180,8 @@ static int visit_replica(const char *name, struct seed_replica *replica,
 			seed_json_append(s->replicas, broken_json(s, name, why));
 		return 0;
 	}
-	if (replica->state == SEED_REPLICA_SEEDING || replica->state == SEED_REPLICA_INCOMPLETE)
+	if (replica->switching || replica->state == SEED_REPLICA_SEEDING ||
+	    replica->state == SEED_REPLICA_INCOMPLETE)
 		s->incomplete++;
 	if (s->table)
 		add_row(s, replica);

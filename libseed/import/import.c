@@ -122,14 +122,28 @@ static void finish_builds(struct seed_build *builds, size_t count,
 	}
 }
 
-/* A run that was cut between a replica's state and its mark left the mark behind. */
-static int catch_up_marks(struct seed_import *plan, const struct seed_import_options *opt,
-			  struct seed_error *err)
+/* Its files are moved up by whoever opens the replica with the lock. */
+static void finish_switch(struct seed_import_vm *vm, const struct seed_import_options *opt)
+{
+	SEED_AUTO(seed_replica_closep) struct seed_replica *replica = NULL;
+
+	if (seed_replica_open(&replica, opt->store, vm->folder, true, &vm->err) == 0)
+		vm->done = true;
+}
+
+/* A run that was cut while it moved a replica's files left them half moved; one that was cut between
+ * a replica's state and its mark left the mark behind. */
+static int catch_up(struct seed_import *plan, const struct seed_import_options *opt,
+		    struct seed_error *err)
 {
 	for (size_t i = 0; i < plan->vms.count; i++) {
 		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
 
-		if (vm->action != SEED_IMPORT_NOTHING || vm->older)
+		if (vm->action != SEED_IMPORT_NOTHING)
+			continue;
+		if (vm->switching)
+			finish_switch(vm, opt);
+		if (vm->older || vm->err.kind)
 			continue;
 		if (seed_mark_advance(opt->home, &vm->seed->manifest, &vm->seed->digest, opt->own, err) < 0)
 			return -1;
@@ -189,7 +203,7 @@ int seed_import_run(struct seed_import *plan, const struct seed_import_options *
 		finish_builds(builds, count, opt);
 	for (size_t i = 0; i < count; i++)
 		seed_build_end(&builds[i]);
-	if (rc < 0 || catch_up_marks(plan, opt, err) < 0)
+	if (rc < 0 || catch_up(plan, opt, err) < 0)
 		return -1;
 	return seed_import_verdict(plan, err);
 }

@@ -43,6 +43,7 @@ struct seed_import_vm {
 	char folder[SEED_REPLICA_NAME];		/* of the replica */
 	enum seed_import_action action;
 	bool older;				/* NOTHING because the replica is newer */
+	bool switching;				/* NOTHING, but for a switch that was cut short */
 	struct seed_error err;			/* REFUSE, or what failed later */
 	uint64_t have_generation;		/* the replica's, with REPLACE and NOTHING */
 	uint64_t need_bytes;			/* data that the disks hold */

@@ -104,6 +104,7 @@ static void judge_replica(struct seed_import_vm *vm, const struct seed_replica *
 	const struct seed_manifest *m = &vm->seed->manifest;
 
 	vm->have_generation = r->generation;
+	vm->switching = r->switching;
 	if (r->state == SEED_REPLICA_PROMOTED) {
 		refuse(vm, "its replica was promoted and is a VM of its own now");
 		return;
