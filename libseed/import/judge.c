@@ -135,6 +135,16 @@ static void judge_replica(struct seed_import_vm *vm, const struct seed_replica *
 	}
 }
 
+/* A folder without a state is one whose creation was cut, or is going on in another run, or is none
+ * of ours: creating the replica tells them apart, under its lock. */
+static bool has_state(const struct seed_import_vm *vm, const struct seed_import_options *opt)
+{
+	char path[SEED_REPLICA_NAME + 16];
+
+	snprintf(path, sizeof(path), "%s/replica.json", vm->folder);
+	return seed_path_exists(opt->store, path);
+}
+
 int seed_import_judge(struct seed_import_vm *vm, const struct seed_import_options *opt,
 		      struct seed_error *err)
 {
@@ -161,10 +171,9 @@ int seed_import_judge(struct seed_import_vm *vm, const struct seed_import_option
 	vm->action = SEED_IMPORT_CREATE;
 	if (seed_replica_open(&r, opt->store, vm->folder, false, &why) == 0) {
 		judge_replica(vm, r);
-	} else if (why.kind != SEED_ERR_NOTFOUND) {
+	} else if (why.kind != SEED_ERR_NOTFOUND && (why.kind != SEED_ERR_FORMAT || has_state(vm, opt))) {
 		vm->action = SEED_IMPORT_REFUSE;
 		vm->err = why;
-		seed_error_prefix(&vm->err, "replica %s", vm->folder);
 		return 0;
 	}
 	if (vm->action != SEED_IMPORT_NOTHING && vm->action != SEED_IMPORT_REFUSE)
