@@ -127,6 +127,8 @@ int cli_named(struct seed_error *err);
 /* ---- messages and progress, all on stderr ---- */
 
 const struct seed_events *cli_events(struct cli *cli);
+/* Before a result is printed: the progress line is closed, or the two would stand in one line. */
+void cli_end_progress(struct cli *cli);
 void cli_note(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_warn(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* May colour be used on this stream (1 or 2)? --color, NO_COLOR, CLICOLOR_FORCE, TERM, isatty. */

@@ -46,6 +46,11 @@ const struct seed_events *cli_events(struct cli *cli)
 	return &state->events;
 }
 
+void cli_end_progress(struct cli *cli)
+{
+	progress_end_phase(cli->state->progress);
+}
+
 static void say(struct cli *cli, enum seed_event_kind kind, const char *fmt, va_list args)
 {
 	struct seed_event event = { .kind = kind };
@@ -56,6 +61,7 @@ static void say(struct cli *cli, enum seed_event_kind kind, const char *fmt, va_
 		return;
 	}
 	event.text = text;
+	fflush(stdout);		/* where both streams are one file, what was printed before stays before */
 	seed_event_send(cli_events(cli), &event);
 }
 

@@ -236,6 +236,7 @@ static void warn_changed(struct cli *cli, const struct seed_export *x)
 static int show(struct cli *cli, const struct seed_export *x, const struct seed_medium *medium,
 		const struct export_args *a, struct seed_error *err)
 {
+	cli_end_progress(cli);
 	if (cli->json)
 		return print_json(x, cli->dry_run, err);
 	if (print_table(x, cli->dry_run, err) < 0)

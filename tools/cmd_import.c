@@ -143,6 +143,7 @@ static int show(struct cli *cli, const struct seed_import *x, const char *where,
 {
 	char need[32], room[32], quoted[SEED_QUOTED];
 
+	cli_end_progress(cli);
 	if (cli->json)
 		return print_json(x, cli->dry_run, err);
 	if (print_table(x, cli->dry_run, err) < 0)

@@ -253,11 +253,13 @@ static int print_text(const struct show *show, struct seed_error *err)
 		return -1;
 	print_medium(show);
 	printf(show->sets.count ? "\n" : "\nNo sets yet.\n");
-	for (size_t i = 0; i < show->sets.count; i++) {
+	for (size_t i = 0; i < show->sets.count; i++)
 		add_row(show, table, seed_vec_at(&show->sets, i));
+	if (out_table_print(table, err) < 0)
+		return -1;
+	for (size_t i = 0; i < show->sets.count; i++)
 		warn_of(show, seed_vec_at(&show->sets, i));
-	}
-	return out_table_print(table, err);
+	return 0;
 }
 
 /* ---- JSON ---- */

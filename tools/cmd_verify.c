@@ -167,6 +167,7 @@ static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_o
 		return -1;
 	rc = check_media(cli, dirs, opt, &v, err);
 	if (rc == 0) {
+		cli_end_progress(cli);
 		rc = seed_verify_conclude(&v.problems, err);
 		if ((cli->json ? print_media_json(&v, &shown) : print_seeds(&v, &shown)) < 0 && rc == 0) {
 			*err = shown;
@@ -261,6 +262,7 @@ static int verify_replica(struct cli *cli, int home, const char *name,
 		return cli_named(err);
 	rc = seed_verify_replica(&v, store, folder, opt, err);
 	if (rc == 0) {
+		cli_end_progress(cli);
 		rc = seed_verify_conclude(&v.problems, err);
 		if (rc == 0 && v.missing_blocks)
 			rc = seed_error_set(err, SEED_ERR_PARTIAL,

@@ -13,6 +13,7 @@
 
 #define SAMPLE_MS 200		/* shorter spans make a rate of noise */
 #define AVERAGE_S 10.0
+#define SHORT_MS 1000		/* a phase without figures needs a line if it took as long */
 
 struct progress {
 	const struct progress_view *view;
@@ -86,21 +87,25 @@ static void show(struct progress *p, uint64_t now, enum progress_moment moment)
 	p->line_open = moment == PROGRESS_GOING;
 }
 
-static void end_phase(struct progress *p)
+void progress_end_phase(struct progress *p)
 {
-	if (!p->in_phase)
+	uint64_t now = seed_clock_ms();
+	bool brief;
+
+	if (!p || !p->in_phase)
 		return;
 	p->in_phase = false;
 	p->s.run_bytes += p->s.done;
+	brief = !p->s.total && !p->s.done && now - p->phase_start_ms < SHORT_MS;
 	if (p->view->status && !p->quiet)
-		show(p, seed_clock_ms(), PROGRESS_PHASE_END);
+		show(p, now, brief ? PROGRESS_PHASE_SHORT : PROGRESS_PHASE_END);
 	else
-		update_rate(p, seed_clock_ms());
+		update_rate(p, now);
 }
 
 static void begin_phase(struct progress *p, const struct seed_event *e, uint64_t now)
 {
-	end_phase(p);
+	progress_end_phase(p);
 	p->in_phase = true;
 	p->phase_start_ms = p->sample_ms = p->shown_ms = now;
 	p->sample_work = 0;
@@ -110,6 +115,8 @@ static void begin_phase(struct progress *p, const struct seed_event *e, uint64_t
 	copy_name(p->s.phase, sizeof(p->s.phase), e->phase);
 	copy_name(p->s.vm, sizeof(p->s.vm), e->vm);
 	copy_name(p->s.disk, sizeof(p->s.disk), e->disk);
+	if (p->view->at_once && !p->quiet)
+		show(p, now, PROGRESS_GOING);
 }
 
 static void advance(struct progress *p, const struct seed_event *e, uint64_t now)
@@ -174,7 +181,7 @@ void progress_finish(struct progress *p, bool success)
 {
 	if (!p)
 		return;
-	end_phase(p);
+	progress_end_phase(p);
 	if (success && p->view->summary && !p->quiet && p->s.phase[0])
 		p->view->summary(&p->s);
 }

@@ -25,12 +25,17 @@ struct progress_status {
 	uint64_t run_ms, run_bytes;		/* the whole run so far */
 };
 
-enum progress_moment { PROGRESS_GOING, PROGRESS_PHASE_END };
+enum progress_moment {
+	PROGRESS_GOING,
+	PROGRESS_PHASE_END,
+	PROGRESS_PHASE_SHORT,	/* the end of one that counted nothing and was over in no time */
+};
 
 struct progress_view {
 	unsigned int interval_ms;	/* at most one line in this time... */
 	unsigned int step_percent;	/* ...or after so many percent (0: time alone), */
 	unsigned int step_ms;		/* ...but then not sooner than this */
+	bool at_once;			/* a phase is shown as it begins */
 	void (*status)(const struct progress_status *s, enum progress_moment moment);
 	/* @kind NOTE or WARNING; keeps clear of a line that status() left unfinished. */
 	void (*message)(enum seed_event_kind kind, const char *text, bool line_open);
@@ -47,6 +52,8 @@ struct progress *progress_new(const struct progress_view *view, bool quiet);
 void progress_free(struct progress *progress);
 /* For struct seed_events: @arg is the struct progress. */
 void progress_report(void *arg, const struct seed_event *event);
+/* The phase is over, since the result follows: its line is closed. */
+void progress_end_phase(struct progress *progress);
 /* Close the last line. */
 void progress_finish(struct progress *progress, bool success);
 

@@ -9,6 +9,8 @@ static void plain_status(const struct progress_status *s, enum progress_moment m
 {
 	char line[256];
 
+	if (moment == PROGRESS_PHASE_SHORT)
+		return;
 	fprintf(stderr, "%s\n", progress_line(s, moment, line, sizeof(line)));
 }
 

@@ -51,6 +51,10 @@ static void tty_status(const struct progress_status *s, enum progress_moment mom
 {
 	char line[256];
 
+	if (moment == PROGRESS_PHASE_SHORT) {
+		fputs(CLEAR, stderr);
+		return;
+	}
 	/* The last column stays free: some terminals wrap when it is written. */
 	cut(progress_line(s, moment, line, sizeof(line)), columns() - 1);
 	fprintf(stderr, CLEAR "%s%s", line, moment == PROGRESS_PHASE_END ? "\n" : "");
@@ -64,6 +68,7 @@ static void tty_message(enum seed_event_kind kind, const char *text, bool line_o
 
 const struct progress_view progress_tty = {
 	.interval_ms = 100,
+	.at_once = true,
 	.status = tty_status,
 	.message = tty_message,
 };

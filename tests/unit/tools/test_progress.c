@@ -180,6 +180,27 @@ static void each_phase_ends_with_its_figures_and_the_run_adds_up(void **state)
 	progress_free(p);
 }
 
+static void a_phase_of_no_length_is_no_line(void **state)
+{
+	struct progress *p = begin(&notes, false);
+
+	(void)state;
+	phase(p, "committing", 0);
+	now_ms += 900;
+	progress_end_phase(p);
+	assert_int_equal(last_moment, PROGRESS_PHASE_SHORT);
+	phase(p, "committing", 0);
+	now_ms += 1100;
+	progress_end_phase(p);
+	assert_int_equal(last_moment, PROGRESS_PHASE_END);
+	statuses = 0;
+	progress_end_phase(p);		/* there is none any more */
+	progress_finish(p, true);
+	assert_int_equal(statuses, 0);
+	assert_int_equal(summaries, 1);
+	progress_free(p);
+}
+
 static void an_unknown_total_gives_no_estimate(void **state)
 {
 	struct progress *p = begin(&notes, false);
@@ -327,6 +348,28 @@ static void a_tty_line_is_cleared_for_messages_and_kept_at_the_end(void **state)
 	progress_free(p);
 }
 
+static void a_tty_shows_a_phase_from_its_beginning_and_drops_a_short_one(void **state)
+{
+	struct progress *p = begin(&progress_tty, false);
+
+	(void)state;
+	capture();
+	phase(p, "committing", 0);
+	now_ms += 10;
+	progress_end_phase(p);
+	captured();
+	assert_string_equal(written, "\r\033[Kcommitting  0:00\r\033[K");
+	progress_free(p);
+
+	p = begin(&progress_plain, false);
+	capture();
+	phase(p, "committing", 0);
+	progress_end_phase(p);
+	captured();
+	assert_string_equal(written, "");
+	progress_free(p);
+}
+
 static void hostile_names_reach_no_terminal(void **state)
 {
 	static const struct progress_view *const views[] = { &progress_tty, &progress_plain };
@@ -370,12 +413,14 @@ int main(void)
 		cmocka_unit_test(progress_never_goes_back_or_beyond),
 		cmocka_unit_test(lines_come_no_faster_than_the_view_wants),
 		cmocka_unit_test(each_phase_ends_with_its_figures_and_the_run_adds_up),
+		cmocka_unit_test(a_phase_of_no_length_is_no_line),
 		cmocka_unit_test(an_unknown_total_gives_no_estimate),
 		cmocka_unit_test(quiet_silences_notes_and_never_warnings),
 		cmocka_unit_test(sigusr1_gives_one_line),
 		cmocka_unit_test(json_lines_have_the_keys_of_restic),
 		cmocka_unit_test(plain_lines_are_lines),
 		cmocka_unit_test(a_tty_line_is_cleared_for_messages_and_kept_at_the_end),
+		cmocka_unit_test(a_tty_shows_a_phase_from_its_beginning_and_drops_a_short_one),
 		cmocka_unit_test(hostile_names_reach_no_terminal),
 		cmocka_unit_test(a_line_is_cut_between_characters),
 	};
