@@ -45,6 +45,7 @@ struct seed_import_vm {
 	bool older;				/* NOTHING because the replica is newer */
 	bool switching;				/* NOTHING, but for a switch that was cut short */
 	struct seed_error err;			/* REFUSE, or what failed later */
+	bool parted;				/* REFUSE: seeds of two histories are on the media */
 	uint64_t have_generation;		/* the replica's, with REPLACE and NOTHING */
 	uint64_t need_bytes;			/* data that the disks hold */
 	bool done;

@@ -161,6 +161,10 @@ int seed_import_judge(struct seed_import_vm *vm, const struct seed_import_option
 	if (find_folder(vm, opt, err) < 0 ||
 	    seed_mark_read(&mark, opt->home, &m->site, &m->uuid, err) < 0)
 		return -1;
+	if (vm->err.kind) {	/* the survey could not tell which seed is right */
+		vm->action = SEED_IMPORT_REFUSE;
+		return 0;
+	}
 	if (!m->data) {
 		vm->action = SEED_IMPORT_REFUSE;
 		seed_error_set(&vm->err, SEED_ERR_FORMAT,

@@ -24,17 +24,35 @@ int seed_import_note_problem(struct seed_import *plan, const struct seed_error *
 	return 0;
 }
 
-/* Two seeds of one VM: does @b take the place of @a? Unrelated lines of one uuid are judged each
- * on its own later; here the higher generation simply wins. */
-static bool is_newer(const struct seed_manifest *b, const struct seed_manifest *a)
+/* Does @seed take the place of the one that @vm has? Where nobody can tell which one is right, the
+ * VM is refused; a newer one on the same line settles what two of one number left open, and
+ * nothing settles two histories. */
+static bool takes_place(struct seed_import_vm *vm, const struct seed_seed *seed)
 {
+	const struct seed_manifest *a = &vm->seed->manifest, *b = &seed->manifest;
+
 	switch (seed_lineage_compare(&a->lineage, a->generation, &b->lineage, b->generation)) {
 	case SEED_LINEAGE_NEWER:
+		if (!vm->parted)
+			vm->err = (struct seed_error){ 0 };
 		return true;
 	case SEED_LINEAGE_OLDER:
+		return false;
 	case SEED_LINEAGE_SAME:
+		if (!vm->parted && !seed_digest_equal(&vm->seed->digest, &seed->digest))
+			seed_error_set(&vm->err, SEED_ERR_IDENTITY,
+				       "the media hold two seeds of generation %llu with different "
+				       "content: its site signed two manifests with one number; ask "
+				       "there which one is right, and have it exported once more",
+				       (unsigned long long)a->generation);
 		return false;
 	default:
+		vm->parted = true;
+		seed_error_set(&vm->err, SEED_ERR_IDENTITY,
+			       "the media hold two histories that have parted, one at generation %llu "
+			       "and one at %llu: ask its site which one is right, and import it from "
+			       "a medium that holds no other",
+			       (unsigned long long)a->generation, (unsigned long long)b->generation);
 		return b->generation > a->generation;
 	}
 }
@@ -48,7 +66,7 @@ static int add_seed(struct seed_import *plan, struct seed_seed *seed, struct see
 		if (!seed_id_equal(&vm->seed->manifest.uuid, &seed->manifest.uuid) ||
 		    !seed_id_equal(&vm->seed->manifest.site, &seed->manifest.site))
 			continue;
-		if (is_newer(&seed->manifest, &vm->seed->manifest)) {
+		if (takes_place(vm, seed)) {
 			struct seed_seed *old = vm->seed;
 
 			vm->seed = seed;
