@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "cli.h"
 #include "commands.h"
@@ -96,6 +97,18 @@ static int run(struct cli *cli, int argc, const char **argv, struct seed_error *
 	return streams_finish(err);
 }
 
+/* Lists and disks of many VMs are open at once; the usual soft limit is for programs that use
+ * select(2), which we do not. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	struct seed_error err = { 0 };
@@ -104,6 +117,7 @@ int main(int argc, char **argv)
 
 	streams_open();
 	signals_install();
+	raise_descriptors();
 	/* Characters have the locale's width; numbers keep the C form everywhere. */
 	setlocale(LC_CTYPE, "");
 	if (run(&cli, argc, (const char **)argv, &err) < 0)

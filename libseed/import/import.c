@@ -5,12 +5,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "import/import_internal.h"
 #include "replica/marks.h"
+
+#define DISKS_MAX 256u			/* written at once: 64 MiB of list windows */
+#define DESCRIPTORS_PER_DISK 6u		/* its VM's folders and log, list, disk file twice */
+#define DESCRIPTORS_KEPT 64u		/* for everything else */
 
 static bool writes(const struct seed_import_vm *vm)
 {
@@ -83,27 +88,45 @@ void seed_import_clear(struct seed_import *plan)
 	seed_vec_free(&plan->problems);
 }
 
-/* Those that could be begun, side by side in @builds. */
-static size_t begin_builds(struct seed_import *plan, struct seed_build *builds,
+/* How many disks are written at once: each keeps a window of its list in memory, and some
+ * descriptors open. */
+static size_t disks_at_once(void)
+{
+	struct rlimit limit;
+	size_t most = DISKS_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    limit.rlim_cur < DESCRIPTORS_KEPT + most * DESCRIPTORS_PER_DISK)
+		most = limit.rlim_cur < DESCRIPTORS_KEPT + DESCRIPTORS_PER_DISK ? 1 :
+		       (limit.rlim_cur - DESCRIPTORS_KEPT) / DESCRIPTORS_PER_DISK;
+	return most;
+}
+
+/* The next VMs from *@next on, as many as go at once; those that could be begun come side by side in
+ * @builds. */
+static size_t begin_builds(struct seed_import *plan, size_t *next, struct seed_build *builds,
 			   const struct seed_import_options *opt)
 {
-	size_t count = 0;
+	size_t count = 0, disks = 0, most = disks_at_once();
 
 	seed_event_send(opt->events, &(struct seed_event){
 		.kind = SEED_EVENT_PHASE, .phase = "preparing" });
-	for (size_t i = 0; i < plan->vms.count; i++) {
-		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
+	for (; *next < plan->vms.count; ++*next) {
+		struct seed_import_vm *vm = seed_vec_at(&plan->vms, *next);
 		struct seed_build *b = &builds[count];
 
 		if (!writes(vm))
 			continue;
+		disks += vm->seed->manifest.disks.count;
+		if (count && disks > most)
+			break;
+		*b = (struct seed_build){ 0 };
 		b->vm = vm;
 		if (seed_build_begin(b, opt, &vm->err) == 0) {
 			count++;
 			continue;
 		}
 		seed_build_end(b);
-		*b = (struct seed_build){ 0 };
 	}
 	return count;
 }
@@ -186,23 +209,33 @@ int seed_import_verdict(const struct seed_import *plan, struct seed_error *err)
 			      good);
 }
 
-int seed_import_run(struct seed_import *plan, const struct seed_import_options *opt,
-		    struct seed_error *err)
+/* One pass over the media for as many VMs as go at once. */
+static int import_batch(struct seed_import *plan, size_t *next, struct seed_build *builds,
+			const struct seed_import_options *opt, struct seed_error *err)
 {
-	SEED_AUTO(seed_freep) struct seed_build *builds =
-		calloc(plan->vms.count ? plan->vms.count : 1, sizeof(*builds));
-	size_t count;
+	size_t count = begin_builds(plan, next, builds, opt);
 	int rc = 0;
 
-	if (!builds)
-		return seed_error_sys(err, ENOMEM, "import");
-	count = begin_builds(plan, builds, opt);
 	if (count)
 		rc = seed_import_packs(plan, builds, count, opt, err);
 	if (rc == 0)
 		finish_builds(builds, count, opt);
 	for (size_t i = 0; i < count; i++)
 		seed_build_end(&builds[i]);
+	return rc;
+}
+
+int seed_import_run(struct seed_import *plan, const struct seed_import_options *opt,
+		    struct seed_error *err)
+{
+	SEED_AUTO(seed_freep) struct seed_build *builds =
+		calloc(plan->vms.count ? plan->vms.count : 1, sizeof(*builds));
+	int rc = 0;
+
+	if (!builds)
+		return seed_error_sys(err, ENOMEM, "import");
+	for (size_t next = 0; rc == 0 && next < plan->vms.count;)
+		rc = import_batch(plan, &next, builds, opt, err);
 	if (rc < 0 || catch_up(plan, opt, err) < 0)
 		return -1;
 	return seed_import_verdict(plan, err);

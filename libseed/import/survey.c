@@ -12,16 +12,20 @@
 int seed_import_note_problem(struct seed_import *plan, const struct seed_error *err,
 			     const char *fmt, ...)
 {
-	struct seed_import_problem *p = seed_vec_push(&plan->problems, sizeof(*p), NULL);
+	struct seed_import_problem problem = { .err = *err };
 	va_list ap;
 
-	if (!p)
-		return -1;
 	va_start(ap, fmt);
-	vsnprintf(p->what, sizeof(p->what), fmt, ap);
+	vsnprintf(problem.what, sizeof(problem.what), fmt, ap);
 	va_end(ap);
-	p->err = *err;
-	return 0;
+	/* A pack is met again by the next VMs. */
+	for (size_t i = 0; i < plan->problems.count; i++) {
+		const struct seed_import_problem *p = seed_vec_at(&plan->problems, i);
+
+		if (strcmp(p->what, problem.what) == 0 && strcmp(p->err.text, err->text) == 0)
+			return 0;
+	}
+	return seed_vec_push(&plan->problems, sizeof(problem), &problem) ? 0 : -1;
 }
 
 /* Does @seed take the place of the one that @vm has? Where nobody can tell which one is right, the
