@@ -218,7 +218,7 @@ static inline void copy_file(int from_dir, const char *from, int to_dir, const c
 	struct seed_error err = { 0 };
 	size_t len;
 
-	must(seed_file_read(from_dir, from, 1 << 20, &text, &len, &err), &err);
+	must(seed_file_read(from_dir, from, 1 << 24, &text, &len, &err), &err);
 	unlinkat(to_dir, to, 0);
 	must(seed_file_create(to_dir, to, text, len, 0644, &err), &err);
 }
