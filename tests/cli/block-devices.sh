@@ -16,7 +16,7 @@ truncate -s 8M "$tmp/fs.img"
 mkfs.ext4 -q "$tmp/fs.img"
 first=$(losetup -f --show "$tmp/web01.img")
 second=$(losetup -f --show "$tmp/fs.img")
-trap 'umount "$tmp/mnt" 2>/dev/null; losetup -d "$first"; losetup -d "$second"; rm -rf "$tmp"' EXIT
+trap 'umount "$tmp/mnt" 2>/dev/null || :; losetup -d "$first" "$second" || :; rm -rf "$tmp"' EXIT
 
 run vmseed -q --home "$hq" export --media "$caddy" --for dr "web01=$first"
 grep -q offline "$tmp/out" || fail 'a device that was held is not called offline'

@@ -30,7 +30,7 @@ export VMSEED
 PATH=${VMSEED%/*}:$PATH
 
 tmp=$(mktemp -d "${TMPDIR:-/var/tmp}/vmseed-story.XXXXXX")
-trap 'chmod -R u+rwx "$tmp" 2>/dev/null; rm -rf "$tmp"' EXIT
+trap 'chmod -R u+rwx "$tmp" 2>/dev/null || :; rm -rf "$tmp"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 export HOME="$tmp"		# nothing of the person who runs this is read or written

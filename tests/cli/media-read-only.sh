@@ -19,7 +19,7 @@ for dir in "$caddy" "$tmp/blank"; do
 	mount --bind "$dir" "$dir"
 	mount -o remount,ro,bind "$dir"
 done
-trap 'umount "$tmp/caddy" "$tmp/blank"; rm -rf "$tmp"' EXIT
+trap 'umount "$tmp/caddy" "$tmp/blank" || :; rm -rf "$tmp"' EXIT
 
 fails_with 7 'read-only' vmseed --home "$hq" media prepare "$tmp/blank" --allow-internal
 says 'prepared already' vmseed --home "$hq" media prepare "$caddy"

@@ -10,7 +10,7 @@ if [ -z "${INSIDE:-}" ]; then
 	INSIDE=1 unshare -m "$0" && exit 0 || exit $?
 fi
 two_sites
-trap 'umount "$tmp"/room-* "$tmp/loop" 2>/dev/null; rm -rf "$tmp"' EXIT
+trap 'umount "$tmp"/room-* "$tmp/loop" 2>/dev/null || :; rm -rf "$tmp"' EXIT
 room() { # NAME SIZE
 	mkdir "$tmp/room-$1"
 	mount -t tmpfs -o "size=$2" none "$tmp/room-$1"

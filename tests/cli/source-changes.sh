@@ -6,19 +6,26 @@
 two_sites
 caddy=$tmp/caddy
 make_medium "$caddy"
-make_disk "$tmp/web01.img" 64M 1
+make_disk "$tmp/web01.img" 128M 1
 
-# Somebody who writes all the time, without a lock, and puts the times back.
-python3 - "$tmp/web01.img" <<'END' &
+# Somebody who writes all the time, without a lock.
+python3 - "$tmp/web01.img" "$tmp/ready" <<'END' &
 import os, sys, time
 disk = os.open(sys.argv[1], os.O_RDWR)
-for i in range(1 << 20):
-    os.pwrite(disk, str(i).encode() * 100, (i * 7919 * 512) % (64 << 20))
-    time.sleep(0.0005)
+for i in range(1 << 30):
+    os.pwrite(disk, str(i).encode() * 100, (i * 7919 * 512) % (128 << 20))
+    if i == 0:
+        open(sys.argv[2], 'w').close()
+    time.sleep(0.0001)
 END
 writer=$!
-trap 'kill "$writer" 2>/dev/null; rm -rf "$tmp"' EXIT
-sleep 0.3
+trap 'kill "$writer" 2>/dev/null || :; rm -rf "$tmp"' EXIT
+tries=0
+until [ -e "$tmp/ready" ]; do
+	tries=$((tries + 1))
+	[ $tries -lt 200 ] || fail 'the writer does not come up'
+	sleep 0.1
+done
 says 'web01 changed while it was read' vmseed -q --home "$hq" export --media "$caddy" --for dr \
 	"web01=$tmp/web01.img"
 grep -q 'changed' "$tmp/out" || fail 'the table does not say changed'
