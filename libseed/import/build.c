@@ -155,6 +155,24 @@ static int open_replica(struct seed_build *b, const struct seed_import_options *
 	return seed_replica_begin_build(b->replica, m, err);
 }
 
+/* A build beside the replica that came to its end with blocks missing needs those alone. */
+static bool next_is_filled(const struct seed_build *b)
+{
+	const struct seed_manifest *m = &b->vm->seed->manifest;
+	const struct seed_replica *r = b->replica;
+
+	if (r->build == r->dir || !seed_import_log_filled(r->build, &m->seed))
+		return false;
+	for (size_t i = 0; i < m->disks.count; i++) {
+		struct seed_replica_disk names;
+
+		disk_names(seed_vec_at(&m->disks, i), &names);
+		if (!seed_path_exists(r->build, names.file))
+			return false;
+	}
+	return true;
+}
+
 int seed_build_begin(struct seed_build *b, const struct seed_import_options *opt,
 		     struct seed_error *err)
 {
@@ -167,6 +185,7 @@ int seed_build_begin(struct seed_build *b, const struct seed_import_options *opt
 	b->disk_count = (uint32_t)m->disks.count;
 	if (open_replica(b, opt, err) < 0)
 		return -1;
+	b->fill |= next_is_filled(b);
 	for (uint32_t i = 0; i < b->disk_count; i++) {
 		const struct seed_manifest_disk *d = seed_vec_at(&m->disks, i);
 
@@ -276,6 +295,8 @@ int seed_build_finish(struct seed_build *b, const struct seed_import_options *op
 	if (missing && r->build != r->dir) {
 		/* The old replica is whole and the new one is not: the old one stays, and
 		 * next/ waits for what is missing. */
+		if (seed_import_log_fill(b->log, &b->vm->seed->manifest.seed, err) < 0)
+			return -1;
 		return seed_error_set(err, SEED_ERR_INTEGRITY,
 				      "%llu blocks are missing, so the replica stays at generation %llu; "
 				      "import again from an undamaged medium",

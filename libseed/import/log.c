@@ -17,7 +17,7 @@
 #define CHECKED_SIZE 48u
 #define CHECK_SIZE 16u
 
-enum entry_type { ENTRY_PLAN = 1, ENTRY_PACK = 2, ENTRY_LOST = 3 };
+enum entry_type { ENTRY_PLAN = 1, ENTRY_PACK = 2, ENTRY_LOST = 3, ENTRY_FILLED = 4 };
 
 struct pack_key {
 	uint8_t digest[16];		/* of the whole file, its first bytes */
@@ -28,6 +28,8 @@ struct seed_import_log {
 	uint64_t end;			/* bytes that are whole entries */
 	struct seed_vec packs;		/* struct pack_key of the current plan */
 	uint64_t lost;			/* entries of the current plan that say so */
+	bool filled;
+	struct seed_id filled_with;	/* the seed */
 };
 
 static void check_of(const uint8_t entry[ENTRY_SIZE], uint8_t check[CHECK_SIZE])
@@ -69,6 +71,11 @@ static bool take_entry(struct seed_import_log *log, const uint8_t e[ENTRY_SIZE],
 	case ENTRY_PLAN:
 		*current = memcmp(e + 16, plan->bytes, sizeof(plan->bytes)) == 0;
 		log->packs.count = log->lost = 0;
+		log->filled = false;
+		return true;
+	case ENTRY_FILLED:
+		log->filled = true;
+		memcpy(log->filled_with.bytes, e + 16, sizeof(log->filled_with.bytes));
 		return true;
 	case ENTRY_PACK:
 		*failed |= *current && !seed_vec_push(&log->packs, sizeof(key), &key);
@@ -168,4 +175,26 @@ int seed_import_log_pack(struct seed_import_log *log, uint32_t volume,
 	if (append(log, ENTRY_PACK, volume, pack->number, pack->digest.bytes, err) < 0)
 		return -1;
 	return seed_fd_sync(log->fd, err) < 0 ? seed_error_prefix(err, SEED_IMPORT_LOG) : 0;
+}
+
+int seed_import_log_fill(struct seed_import_log *log, const struct seed_id *seed,
+			 struct seed_error *err)
+{
+	if (append(log, ENTRY_FILLED, 0, 0, seed->bytes, err) < 0)
+		return -1;
+	return seed_fd_sync(log->fd, err) < 0 ? seed_error_prefix(err, SEED_IMPORT_LOG) : 0;
+}
+
+bool seed_import_log_filled(int dir, const struct seed_id *seed)
+{
+	struct seed_import_log log = { .fd = -1 };
+	const struct seed_id none = { { 0 } };
+	bool current = false, filled;
+
+	filled = seed_path_open(&log.fd, dir, SEED_IMPORT_LOG, O_RDONLY, 0, NULL) == 0 &&
+		 read_entries(&log, &none, &current, NULL) == 0 && log.filled &&
+		 seed_id_equal(&log.filled_with, seed);
+	seed_fd_closep(&log.fd);
+	seed_vec_free(&log.packs);
+	return filled;
 }

@@ -12,6 +12,8 @@
  *   2 pack      a volume, b pack, c, d: which pack (16 bytes of the whole file's digest; volumes and
  *               packs of two sets have the same numbers): all that this plan takes from it is durable
  *   3 lost      a disk, c start, d count: blocks of that pack that were damaged
+ *   4 filled    c, d: seed id. All of the seed is there but what the missing lists beside the log name;
+ *               holds until the log begins anew
  */
 #ifndef SEED_IMPORT_LOG_H
 #define SEED_IMPORT_LOG_H
@@ -45,6 +47,12 @@ int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_impo
 			     struct seed_error *err);
 int seed_import_log_pack(struct seed_import_log *log, uint32_t volume,
 			 const struct seed_pack_facts *pack, struct seed_error *err);
+/* Note that this seed is all there but for its missing lists, which are durable; durable on return. */
+int seed_import_log_fill(struct seed_import_log *log, const struct seed_id *seed,
+			 struct seed_error *err);
+/* Does the log of this folder say so? What cannot be read does not. */
+bool seed_import_log_filled(int dir, const struct seed_id *seed);
+
 #define SEED_IMPORT_LOG "import.log"
 
 #endif

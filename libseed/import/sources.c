@@ -142,6 +142,10 @@ int seed_import_open_logs(struct import_run *run, const struct seed_digest_strea
 		memcpy(plan.bytes, digest.bytes, SEED_ID_SIZE);
 		if (seed_import_log_open(&b->log, b->replica->build, &plan, &b->resumed, err) < 0)
 			return -1;
+		/* The new plan's log forgot it. Until here a crash costs filling it anew. */
+		if (b->fill && !b->resumed && b->replica->build != b->replica->dir &&
+		    seed_import_log_fill(b->log, &b->vm->seed->manifest.seed, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -35,8 +35,11 @@ cmp "$tmp/db01.img" "$(replica_disk "$dr" db01 vda)"
 fails_with 3 'stays at generation 1' vmseed --home "$dr" import --media "$caddy"
 is_old
 
-# The same set from an undamaged medium: switched, and nothing of the build is left.
-says 'updated' vmseed --home "$dr" import --media "$tmp/good"
+# The same set from an undamaged medium: it brings what was missing and no more, the replica
+# switches, and nothing of the build is left.
+run vmseed --home "$dr" import --json --media "$tmp/good" web01
+bytes=$(json 'd["vms"][0]["bytes_written"]' <"$tmp/out")
+[ "$bytes" -gt 0 ] && [ "$bytes" -le 1048576 ] || fail "$bytes bytes written for one record"
 cmp "$tmp/web01.img" "$(replica_disk "$dr" web01 vda)"
 run vmseed --home "$dr" verify --replica web01
 folder=$(dirname "$(replica_disk "$dr" web01 vda)")

@@ -228,6 +228,51 @@ static void a_link_in_its_place_is_refused(void **state)
 	assert_true(tmpdir_holds(dir, "victim", "precious", 8));
 }
 
+static void a_filled_build_is_known_until_the_log_begins_anew(void **state)
+{
+	static const struct seed_id seed = { { 1, 2 } }, other = { { 1, 3 } };
+	const struct tmpdir *dir = *state;
+	SEED_AUTO(seed_import_log_closep) struct seed_import_log *log = NULL;
+	struct seed_error err = { 0 };
+	bool resumed;
+
+	assert_false(seed_import_log_filled(dir->fd, &seed));
+	log = open_log(dir, &plan_a, &resumed);
+	note_pack(log, 1, 7);
+	assert_false(seed_import_log_filled(dir->fd, &seed));
+	assert_ok(seed_import_log_fill(log, &seed, &err), &err);
+	note_pack(log, 2, 7);
+	assert_true(seed_import_log_filled(dir->fd, &seed));
+	assert_false(seed_import_log_filled(dir->fd, &other));
+	seed_import_log_close(seed_steal(&log));
+	log = open_log(dir, &plan_a, &resumed);
+	assert_true(resumed && has(log, 1, 7) && has(log, 2, 7));
+	assert_true(seed_import_log_filled(dir->fd, &seed));
+	seed_import_log_close(seed_steal(&log));
+	log = open_log(dir, &plan_b, &resumed);
+	assert_false(seed_import_log_filled(dir->fd, &seed));
+}
+
+static void a_torn_note_of_a_filled_build_says_nothing(void **state)
+{
+	static const struct seed_id seed = { { 1, 2 } };
+	const struct tmpdir *dir = *state;
+	SEED_AUTO(seed_import_log_closep) struct seed_import_log *log = NULL;
+	struct seed_error err = { 0 };
+	bool resumed;
+	int fd;
+
+	log = open_log(dir, &plan_a, &resumed);
+	assert_ok(seed_import_log_fill(log, &seed, &err), &err);
+	fd = openat(dir->fd, SEED_IMPORT_LOG, O_RDWR | O_CLOEXEC);
+	for (off_t len = 2 * ENTRY; len-- > ENTRY;) {
+		assert_true(len < 2 * (off_t)ENTRY - 1 || seed_import_log_filled(dir->fd, &seed));
+		assert_int_equal(ftruncate(fd, len), 0);
+		assert_false(seed_import_log_filled(dir->fd, &seed));
+	}
+	close(fd);
+}
+
 #define on_tmpdir(name) cmocka_unit_test_setup_teardown(name, tmpdir_setup, tmpdir_teardown)
 
 int main(void)
@@ -240,6 +285,8 @@ int main(void)
 		on_tmpdir(lost_blocks_are_tried_again),
 		on_tmpdir(a_log_torn_at_any_byte_keeps_its_whole_entries),
 		on_tmpdir(a_flipped_bit_ends_the_log_before_it),
+		on_tmpdir(a_filled_build_is_known_until_the_log_begins_anew),
+		on_tmpdir(a_torn_note_of_a_filled_build_says_nothing),
 		on_tmpdir(a_file_of_junk_is_no_log),
 		on_tmpdir(a_link_in_its_place_is_refused),
 	};
