@@ -3,16 +3,21 @@
 #include "import/import.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "import/import_internal.h"
 #include "replica/marks.h"
 
+#define NEXT_NAMES_MAX 10000u
 #define DISKS_MAX 256u			/* written at once: 64 MiB of list windows */
 #define DESCRIPTORS_PER_DISK 6u		/* its VM's folders and log, list, disk file twice */
 #define DESCRIPTORS_KEPT 64u		/* for everything else */
@@ -20,6 +25,38 @@
 static bool writes(const struct seed_import_vm *vm)
 {
 	return vm->action != SEED_IMPORT_NOTHING && vm->action != SEED_IMPORT_REFUSE;
+}
+
+struct held {
+	int dir;
+	uint64_t bytes;
+};
+
+static int add_held(const char *name, void *arg, struct seed_error *err)
+{
+	struct held *held = arg;
+	struct stat st;
+
+	(void)err;
+	if (fstatat(held->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		held->bytes += (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+/* What an interrupted build beside the replica has taken up: it is gone on with, or gives way to
+ * this seed's. */
+static uint64_t held_by_next(int store, const char *folder)
+{
+	char path[SEED_REPLICA_NAME + 8];
+	SEED_AUTO(seed_fd_closep) int dir = -1;
+	struct held held = { 0 };
+
+	snprintf(path, sizeof(path), "%s/next", folder);
+	if (seed_path_open_folder_at(&dir, store, path, NULL) < 0)
+		return 0;
+	held.dir = dir;
+	seed_path_each(dir, ".", NEXT_NAMES_MAX, add_held, &held, NULL);
+	return held.bytes;
 }
 
 /* Space is reckoned before anything is written; a VM that does not fit any more is refused and the
@@ -36,6 +73,7 @@ static int reckon_space(struct seed_import *plan, const struct seed_import_optio
 	for (size_t i = 0; i < plan->vms.count; i++) {
 		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
 		char need[32], have[32];
+		uint64_t left;
 
 		if (!writes(vm))
 			continue;
@@ -44,14 +82,22 @@ static int reckon_space(struct seed_import *plan, const struct seed_import_optio
 			plan->need_bytes += vm->need_bytes;
 			continue;
 		}
-		if (vm->need_bytes <= room) {
-			room -= vm->need_bytes;
+		left = vm->need_bytes;
+		if (vm->action == SEED_IMPORT_REPLACE) {
+			uint64_t held = held_by_next(opt->store, vm->folder);
+
+			left -= held < left ? held : left;
+		}
+		if (left <= room) {
+			room -= left;
 			plan->need_bytes += vm->need_bytes;
 			continue;
 		}
 		vm->action = SEED_IMPORT_REFUSE;
-		seed_error_sys(&vm->err, ENOSPC, "needs %s and the store has %s left",
-			       seed_size_text(vm->need_bytes, need), seed_size_text(room, have));
+		/* The kind that meeting it later would have. */
+		seed_error_set(&vm->err, SEED_ERR_MEDIUM, "needs %s and the store has %s left",
+			       seed_size_text(left, need), seed_size_text(room, have));
+		vm->err.sys_errno = ENOSPC;
 	}
 	return 0;
 }

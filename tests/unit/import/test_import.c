@@ -2,7 +2,21 @@
 /* Whole imports: what an interruption leaves, and what must not be believed when going on. */
 #include "fixture.h"
 
+#include <errno.h>
+#include <sys/statvfs.h>
+
 #include "import/import_internal.h"
+
+/* How much the store has left, when a test says so; ours stands in for the C library's. */
+static uint64_t room = UINT64_MAX;
+
+int fstatvfs(int fd, struct statvfs *st)
+{
+	(void)fd;
+	*st = (struct statvfs){ .f_frsize = 1, .f_bsize = 1,
+				.f_bavail = room < INT64_MAX ? room : INT64_MAX };
+	return 0;
+}
 
 static const struct seed_import_vm *vm_of(const struct seed_import *plan, size_t index)
 {
@@ -243,6 +257,44 @@ static void a_pack_of_another_set_with_that_number_is_read(void **state)
 	close(store);
 }
 
+/* The build has its blocks already: going on with it needs no room a second time. */
+static void a_build_beside_the_replica_goes_on_in_a_full_store(void **state)
+{
+	struct fixture *f = *state;
+	const char *const media[] = { f->path, NULL };
+	struct seed_cancel cancel = { 0 };
+	int store = open_store(f);
+	struct seed_import plan;
+	struct seed_error err = { 0 };
+
+	make_image(f, "web01", 70, 2);
+	prepare_at(f, f->path);
+	export_ok(f, f->path, true, (const char *const[]){ "web01", NULL });
+	plan = first_import(f, store, media);
+	seed_import_clear(&plan);
+	make_image(f, "web01", 70, 3);
+	export_ok(f, f->path, true, (const char *const[]){ "web01", NULL });
+
+	room = 40 * B;
+	assert_int_equal(import_media(f, store, media, NULL, &plan, &err), -1);
+	assert_int_equal(vm_of(&plan, 0)->action, SEED_IMPORT_REFUSE);
+	assert_int_equal(vm_of(&plan, 0)->err.sys_errno, ENOSPC);
+	seed_import_clear(&plan);
+
+	room = UINT64_MAX;
+	atomic_store(&cancel.signal, 15);
+	assert_int_equal(import_media(f, store, media, &cancel, &plan, &err), -1);
+	seed_import_clear(&plan);
+	room = B;
+	must(import_media(f, store, media, NULL, &plan, &err), &err);
+	assert_int_equal(vm_of(&plan, 0)->action, SEED_IMPORT_REPLACE);
+	assert_true(vm_of(&plan, 0)->done);
+	assert_true(replica_is(f, store, vm_of(&plan, 0)->folder, "web01"));
+	seed_import_clear(&plan);
+	room = UINT64_MAX;
+	close(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +303,7 @@ int main(void)
 		fixture_test(a_noted_pack_is_not_read_again),
 		fixture_test(a_disk_file_that_is_gone_is_written_anew),
 		fixture_test(a_pack_of_another_set_with_that_number_is_read),
+		fixture_test(a_build_beside_the_replica_goes_on_in_a_full_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
