@@ -78,7 +78,7 @@ static void end_pack(struct import_run *run, struct import_pack *pack)
 			continue;
 		b->touched = false;
 		if (seed_build_sync(b, &err) < 0 ||
-		    seed_import_log_pack(b->log, pack->volume->number, pack->facts, &err) < 0)
+		    seed_import_log_pack(b->log, pack->place, pack->facts, &err) < 0)
 			seed_import_fail_build(run, b, &err);
 	}
 }

@@ -223,7 +223,7 @@ static int catch_up(struct seed_import *plan, const struct seed_import_options *
 int seed_import_verdict(const struct seed_import *plan, struct seed_error *err)
 {
 	const struct seed_import_vm *first = NULL;
-	size_t bad = 0, good = 0;
+	size_t bad = 0, good = 0, problems = 0;
 	char quoted[SEED_QUOTED];
 
 	for (size_t i = 0; i < plan->vms.count; i++) {
@@ -239,7 +239,10 @@ int seed_import_verdict(const struct seed_import *plan, struct seed_error *err)
 			good++;
 		}
 	}
-	if (!bad && !plan->problems.count)
+	for (size_t i = 0; i < plan->problems.count; i++)
+		problems += !((const struct seed_import_problem *)
+				      seed_vec_at(&plan->problems, i))->foreign;
+	if (!bad && !problems)
 		return 0;
 	if (!good && first) {
 		*err = first->err;
@@ -251,8 +254,8 @@ int seed_import_verdict(const struct seed_import *plan, struct seed_error *err)
 				      "%zu of %zu VMs are not complete: see their verdicts", bad,
 				      plan->vms.count);
 	return seed_error_set(err, SEED_ERR_PARTIAL,
-			      "%zu VMs are imported, but not all of the media could be used: see above",
-			      good);
+			      "%zu VM%s imported, but not all of the media could be used: see above",
+			      good, good == 1 ? " is" : "s are");
 }
 
 /* One pass over the media for as many VMs as go at once. */

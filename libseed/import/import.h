@@ -55,6 +55,7 @@ struct seed_import_vm {
 /* Something on the media that cannot be used, and why. */
 struct seed_import_problem {
 	char what[96];
+	bool foreign;		/* a set for another site: said, and no fault of this import */
 	struct seed_error err;
 };
 

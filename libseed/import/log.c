@@ -20,6 +20,7 @@
 enum entry_type { ENTRY_PLAN = 1, ENTRY_PACK = 2, ENTRY_LOST = 3, ENTRY_FILLED = 4 };
 
 struct pack_key {
+	uint32_t place;			/* in the plan */
 	uint8_t digest[16];		/* of the whole file, its first bytes */
 };
 
@@ -63,6 +64,7 @@ static bool take_entry(struct seed_import_log *log, const uint8_t e[ENTRY_SIZE],
 	uint8_t check[CHECK_SIZE];
 	struct pack_key key;
 
+	key.place = seed_get32(e + 4);
 	memcpy(key.digest, e + 16, sizeof(key.digest));
 	check_of(e, check);
 	if (memcmp(check, e + CHECKED_SIZE, CHECK_SIZE) != 0)
@@ -115,8 +117,9 @@ int seed_import_log_open(struct seed_import_log **out, int dir, const struct see
 	if (!log)
 		return seed_error_sys(err, ENOMEM, SEED_IMPORT_LOG);
 	log->fd = -1;
-	if (seed_path_open(&log->fd, dir, SEED_IMPORT_LOG, O_RDWR | O_CREAT, 0600, err) < 0 ||
-	    read_entries(log, plan, &current, err) < 0)
+	if (seed_path_open(&log->fd, dir, SEED_IMPORT_LOG, O_RDWR | O_CREAT, 0600, err) < 0)
+		return -1;
+	if (read_entries(log, plan, &current, err) < 0)
 		return seed_error_prefix(err, SEED_IMPORT_LOG);
 	/* With lost blocks the packs are read again: another try may find them whole. */
 	current = current && log->lost == 0;
@@ -147,13 +150,14 @@ void seed_import_log_close(struct seed_import_log *log)
 	free(log);
 }
 
-bool seed_import_log_has_pack(const struct seed_import_log *log,
+bool seed_import_log_has_pack(const struct seed_import_log *log, uint32_t place,
 			      const struct seed_pack_facts *pack)
 {
 	for (size_t i = 0; i < log->packs.count; i++) {
 		const struct pack_key *key = seed_vec_at(&log->packs, i);
 
-		if (memcmp(key->digest, pack->digest.bytes, sizeof(key->digest)) == 0)
+		if (key->place == place &&
+		    memcmp(key->digest, pack->digest.bytes, sizeof(key->digest)) == 0)
 			return true;
 	}
 	return false;
@@ -169,10 +173,10 @@ int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_impo
 	return append(log, ENTRY_LOST, lost->disk, 0, c_d, err);
 }
 
-int seed_import_log_pack(struct seed_import_log *log, uint32_t volume,
+int seed_import_log_pack(struct seed_import_log *log, uint32_t place,
 			 const struct seed_pack_facts *pack, struct seed_error *err)
 {
-	if (append(log, ENTRY_PACK, volume, pack->number, pack->digest.bytes, err) < 0)
+	if (append(log, ENTRY_PACK, place, pack->number, pack->digest.bytes, err) < 0)
 		return -1;
 	return seed_fd_sync(log->fd, err) < 0 ? seed_error_prefix(err, SEED_IMPORT_LOG) : 0;
 }

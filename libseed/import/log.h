@@ -9,8 +9,9 @@
  *
  *   1 plan      c, d: the plan that later entries belong to (16 bytes of a digest). Packs of another plan
  *               say nothing: which pack a block is taken from may differ.
- *   2 pack      a volume, b pack, c, d: which pack (16 bytes of the whole file's digest; volumes and
- *               packs of two sets have the same numbers): all that this plan takes from it is durable
+ *   2 pack      a place in the plan, b number, c, d: which pack (16 bytes of the whole file's digest;
+ *               packs of two sets have the same numbers, and two copies of a medium the same packs):
+ *               all that this plan takes from it is durable
  *   3 lost      a disk, c start, d count: blocks of that pack that were damaged
  *   4 filled    c, d: seed id. All of the seed is there but what the missing lists beside the log name;
  *               holds until the log begins anew
@@ -34,8 +35,9 @@ int seed_import_log_open(struct seed_import_log **out, int dir, const struct see
 void seed_import_log_close(struct seed_import_log *log);
 static inline void seed_import_log_closep(struct seed_import_log **l) { seed_import_log_close(*l); }
 
-/* Was it noted by the run before? What this run notes does not show: safe beside appends. */
-bool seed_import_log_has_pack(const struct seed_import_log *log,
+/* Was it noted by the run before? @place: which of the plan's packs it is. What this run notes does
+ * not show: safe beside appends. */
+bool seed_import_log_has_pack(const struct seed_import_log *log, uint32_t place,
 			      const struct seed_pack_facts *pack);
 struct seed_import_lost {
 	uint32_t disk;
@@ -45,7 +47,7 @@ struct seed_import_lost {
 /* Both are durable after seed_import_log_pack() returns: lost blocks are noted before their pack. */
 int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_import_lost *lost,
 			     struct seed_error *err);
-int seed_import_log_pack(struct seed_import_log *log, uint32_t volume,
+int seed_import_log_pack(struct seed_import_log *log, uint32_t place,
 			 const struct seed_pack_facts *pack, struct seed_error *err);
 /* Note that this seed is all there but for its missing lists, which are durable; durable on return. */
 int seed_import_log_fill(struct seed_import_log *log, const struct seed_id *seed,

@@ -171,7 +171,7 @@ static void look_up_pack(struct import_run *run, const struct import_pack *pack)
 	for (size_t i = 0; i < run->count; i++) {
 		struct seed_build *b = &run->builds[i];
 
-		b->has_pack = b->resumed && seed_import_log_has_pack(b->log, pack->facts);
+		b->has_pack = b->resumed && seed_import_log_has_pack(b->log, pack->place, pack->facts);
 	}
 }
 

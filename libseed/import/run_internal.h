@@ -20,6 +20,7 @@ struct import_item {				/* one position that a block goes to */
 struct import_pack {				/* one that the plan reads from */
 	const struct seed_volume *volume;
 	const struct seed_pack_facts *facts;
+	uint32_t place;			/* its ordinal among all of them */
 	struct seed_vec table;		/* struct seed_table_entry: worked out, when the tail is damaged */
 	struct seed_pack_reader *reader;	/* while it is read */
 };

@@ -23,11 +23,13 @@ static int mend_pack(struct import_run *run, struct import_pack *pack, const str
 		     const struct seed_error *tail, struct seed_vec *index, struct seed_error *err)
 {
 	struct seed_error why = { 0 };
+	char set[SEED_ID_TEXT];
 
 	if (seed_pack_reindex(pack->volume->dir, id, &pack->volume->data_key, &pack->table, index,
 			      &why) < 0 || pack->table.count == 0) {
 		seed_event_note(run->opt->events, SEED_EVENT_WARNING, "%s", tail->text);
-		return seed_import_note_problem(run->plan, tail, "pack %08u", id->pack) < 0 ?
+		return seed_import_note_problem(run->plan, tail, "set %.8s pack %08u",
+						seed_id_text(&id->set, set), id->pack) < 0 ?
 			       seed_error_sys(err, ENOMEM, "plan") : 0;
 	}
 	seed_event_note(run->opt->events, SEED_EVENT_WARNING,
@@ -58,7 +60,6 @@ static int add_pack(struct import_run *run, const struct seed_volume *v,
 	SEED_AUTO(seed_vec_free) struct seed_vec index = { 0 };
 	struct import_pack *pack = seed_vec_push(&run->packs, sizeof(*pack), NULL);
 	struct seed_error why = { 0 };
-	uint32_t ordinal;
 
 	if (!pack)
 		return seed_error_sys(err, ENOMEM, "plan");
@@ -69,7 +70,7 @@ static int add_pack(struct import_run *run, const struct seed_volume *v,
 			return -1;
 	}
 	name_pack(name, pack);
-	return seed_locate_pack(run->locate, &index, &ordinal, err);
+	return seed_locate_pack(run->locate, &index, &pack->place, err);
 }
 
 int seed_import_add_packs(struct import_run *run, struct seed_digest_stream *name, struct seed_error *err)

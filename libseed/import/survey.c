@@ -9,6 +9,19 @@
 #include "base/text.h"
 #include "import/import_internal.h"
 
+/* A pack is met again by the next VMs, and a set on the next copy of its medium. */
+static int add_problem(struct seed_import *plan, const struct seed_import_problem *problem)
+{
+	for (size_t i = 0; i < plan->problems.count; i++) {
+		const struct seed_import_problem *p = seed_vec_at(&plan->problems, i);
+
+		if (strcmp(p->what, problem->what) == 0 &&
+		    strcmp(p->err.text, problem->err.text) == 0)
+			return 0;
+	}
+	return seed_vec_push(&plan->problems, sizeof(*problem), problem) ? 0 : -1;
+}
+
 int seed_import_note_problem(struct seed_import *plan, const struct seed_error *err,
 			     const char *fmt, ...)
 {
@@ -18,14 +31,7 @@ int seed_import_note_problem(struct seed_import *plan, const struct seed_error *
 	va_start(ap, fmt);
 	vsnprintf(problem.what, sizeof(problem.what), fmt, ap);
 	va_end(ap);
-	/* A pack is met again by the next VMs. */
-	for (size_t i = 0; i < plan->problems.count; i++) {
-		const struct seed_import_problem *p = seed_vec_at(&plan->problems, i);
-
-		if (strcmp(p->what, problem.what) == 0 && strcmp(p->err.text, err->text) == 0)
-			return 0;
-	}
-	return seed_vec_push(&plan->problems, sizeof(problem), &problem) ? 0 : -1;
+	return add_problem(plan, &problem);
 }
 
 /* Does @seed take the place of the one that @vm has? Where nobody can tell which one is right, the
@@ -105,21 +111,34 @@ static int add_volume_problems(struct seed_import *plan, const struct seed_volum
 	return 0;
 }
 
-/* One word for the whole set: none of its seeds can be opened here. */
-static int note_sealed(struct seed_import *plan, const struct seed_volume *v,
-		       struct seed_error *err)
+static bool is_for(const struct seed_volume *v, const struct seed_site *own)
 {
-	struct seed_error why = { 0 };
-	char set[SEED_ID_TEXT];
+	for (size_t i = 0; i < v->recipients.count; i++) {
+		const struct seed_recipient *r = seed_vec_at(&v->recipients, i);
 
-	seed_error_set(&why, SEED_ERR_TRUST,
-		       "sealed for another site: this home's receiving key does not open it; its exporter "
-		       "must name this site with --for");
-	return seed_import_note_problem(plan, &why, "set %.8s", seed_id_text(&v->set, set)) < 0 ?
-		       seed_error_sys(err, ENOMEM, "plan") : 0;
+		if (seed_id_equal(&r->site, &own->id))
+			return true;
+	}
+	return false;
 }
 
-static int add_volume(struct seed_import *plan, struct seed_volume *v, struct seed_error *err)
+/* One word for the whole set: none of its seeds can be opened here. One for a receiving key that
+ * this site had before is not somebody else's. */
+static int note_sealed(struct seed_import *plan, const struct seed_volume *v,
+		       const struct seed_site *own, struct seed_error *err)
+{
+	struct seed_import_problem problem = { .foreign = !is_for(v, own) };
+	char set[SEED_ID_TEXT];
+
+	snprintf(problem.what, sizeof(problem.what), "set %.8s", seed_id_text(&v->set, set));
+	seed_error_set(&problem.err, SEED_ERR_TRUST,
+		       "sealed for another site: this home's receiving key does not open it; its exporter "
+		       "must name this site with --for");
+	return add_problem(plan, &problem) < 0 ? seed_error_sys(err, ENOMEM, "plan") : 0;
+}
+
+static int add_volume(struct seed_import *plan, struct seed_volume *v,
+		      const struct seed_site *own, struct seed_error *err)
 {
 	char id[SEED_ID_TEXT];
 
@@ -130,7 +149,7 @@ static int add_volume(struct seed_import *plan, struct seed_volume *v, struct se
 	if (add_volume_problems(plan, v, err) < 0)
 		return -1;
 	if (v->sealed && !v->data_key.known)
-		return note_sealed(plan, v, err);
+		return note_sealed(plan, v, own, err);
 	for (size_t i = 0; i < v->seeds.count; i++) {
 		const struct seed_id *seed_id = seed_vec_at(&v->seeds, i);
 		struct seed_seed *seed = NULL;
@@ -169,7 +188,7 @@ static int survey_medium(struct seed_import *plan, struct seed_medium *medium,
 				return seed_error_sys(err, ENOMEM, "plan");
 			continue;
 		}
-		if (add_volume(plan, v, err) < 0)
+		if (add_volume(plan, v, opt->own, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -145,6 +145,7 @@ void seed_seed_close(struct seed_seed *seed)
 
 /* What a list's plaintext passes through: its form, and its own digest. */
 struct part_check {
+	const char *path;
 	struct seed_list_reader *reader;
 	struct seed_digest_stream digest;
 	uint64_t length;
@@ -156,7 +157,8 @@ static int take_bytes(void *arg, const void *data, size_t len, struct seed_error
 
 	seed_digest_add(&check->digest, data, len);
 	check->length += len;
-	return seed_list_reader_add(check->reader, data, len, err);
+	return seed_list_reader_add(check->reader, data, len, err) < 0 ?
+		       seed_error_prefix(err, "%s", check->path) : 0;
 }
 
 static int read_part(const struct seed_seed *seed, const struct seed_file_id *id,
@@ -164,19 +166,21 @@ static int read_part(const struct seed_seed *seed, const struct seed_file_id *id
 		     struct seed_error *err)
 {
 	const struct seed_volume *v = seed->volume;
-	struct part_check check = { .reader = reader };
 	const struct seed_stored_facts *facts;
 	struct seed_digest digest;
 	char path[SEED_FILE_NAME];
+	struct part_check check = { .path = path, .reader = reader };
 
 	facts = facts_of(v, id, "", path, err);
 	if (!facts)
 		return -1;
 	seed_digest_begin(&check.digest);
-	if (seed_list_reader_begin_part(reader, id->number & 0xffff, err) < 0 ||
-	    seed_stored_file_read(v->dir, id, &v->data_key, facts, part->length, take_bytes,
-				  &check, err) < 0 ||
-	    seed_list_reader_end_part(reader, err) < 0)
+	if (seed_list_reader_begin_part(reader, id->number & 0xffff, err) < 0)
+		return seed_error_prefix(err, "%s", path);
+	if (seed_stored_file_read(v->dir, id, &v->data_key, facts, part->length, take_bytes,
+				  &check, err) < 0)
+		return -1;
+	if (seed_list_reader_end_part(reader, err) < 0)
 		return seed_error_prefix(err, "%s", path);
 	seed_digest_end(&check.digest, &digest);
 	if (check.length != part->length || !seed_digest_equal(&digest, &part->digest))

@@ -127,7 +127,7 @@ static void write_log(int store, const char *folder, const struct seed_id *seed,
 	memcpy(plan.bytes, digest.bytes, SEED_ID_SIZE);
 	must(seed_path_open_folder_at(&dir, store, folder, &err), &err);
 	must(seed_import_log_open(&log, dir, &plan, &resumed, &err), &err);
-	must(seed_import_log_pack(log, 1, noted, &err), &err);
+	must(seed_import_log_pack(log, 0, noted, &err), &err);
 	seed_import_log_close(log);
 	close(dir);
 }

@@ -40,14 +40,14 @@ static void note_pack(struct seed_import_log *log, uint32_t number, uint8_t tag)
 	struct seed_pack_facts pack = pack_of(number, tag);
 	struct seed_error err = { 0 };
 
-	assert_ok(seed_import_log_pack(log, 1, &pack, &err), &err);
+	assert_ok(seed_import_log_pack(log, number - 1, &pack, &err), &err);
 }
 
 static bool has(const struct seed_import_log *log, uint32_t number, uint8_t tag)
 {
 	struct seed_pack_facts pack = pack_of(number, tag);
 
-	return seed_import_log_has_pack(log, &pack);
+	return seed_import_log_has_pack(log, number - 1, &pack);
 }
 
 static off_t log_size(const struct tmpdir *dir)
@@ -101,6 +101,21 @@ static void packs_of_two_sets_with_one_number_are_two_packs(void **state)
 	log = open_log(*state, &plan_a, &resumed);
 	assert_true(has(log, 1, 7));
 	assert_false(has(log, 1, 8));
+}
+
+/* Two copies of a medium hold the same packs; where one of them is damaged, the plan takes some
+ * blocks from the one and some from the other. */
+static void a_pack_noted_at_another_place_of_the_plan_is_not_noted(void **state)
+{
+	const struct seed_pack_facts pack = pack_of(1, 7);
+	SEED_AUTO(seed_import_log_closep) struct seed_import_log *log = NULL;
+	bool resumed = false;
+
+	make_log(*state, 1);
+	log = open_log(*state, &plan_a, &resumed);
+	assert_true(resumed);
+	assert_true(seed_import_log_has_pack(log, 0, &pack));
+	assert_false(seed_import_log_has_pack(log, 1, &pack));
 }
 
 static void another_plan_begins_anew(void **state)
@@ -281,6 +296,7 @@ int main(void)
 		on_tmpdir(a_rerun_of_the_same_plan_knows_what_was_noted),
 		on_tmpdir(what_this_run_notes_does_not_show),
 		on_tmpdir(packs_of_two_sets_with_one_number_are_two_packs),
+		on_tmpdir(a_pack_noted_at_another_place_of_the_plan_is_not_noted),
 		on_tmpdir(another_plan_begins_anew),
 		on_tmpdir(lost_blocks_are_tried_again),
 		on_tmpdir(a_log_torn_at_any_byte_keeps_its_whole_entries),
