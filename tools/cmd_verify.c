@@ -213,6 +213,9 @@ static void print_replica(const char *name, const struct seed_verify_replica *v)
 	       seed_size_text(v->bytes, bytes), v->bad_blocks, v->bad_blocks == 1 ? "" : "s",
 	       v->bad_blocks == 1 ? "s" : "",
 	       v->missing_blocks ? seed_size_text(v->missing_blocks * SEED_BLOCK_SIZE, missing) : "none");
+	if (v->bad_blocks)
+		printf("An import takes it for whole: move its folder out of the store and import the VM "
+		       "again.\n");
 }
 
 static int print_replica_json(const char *name, const struct seed_verify_replica *v,
