@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "commands.h"
@@ -99,20 +100,34 @@ static uint64_t vm_data(const struct seed_export_vm *vm)
 	return sum;
 }
 
-static int print_table(const struct seed_export *x, bool plan, struct seed_error *err)
+/* What does not stand behind a failure or a doubt is good. */
+static enum out_mood mood_of(const struct seed_export_vm *vm, bool plan)
+{
+	if (vm->err.kind)
+		return OUT_BAD;
+	if ((!plan && !vm->done) || (vm->done && vm->captured == SEED_CAPTURED_CHANGED))
+		return OUT_DOUBTFUL;
+	return OUT_GOOD;
+}
+
+static int print_table(const struct cli *cli, const struct seed_export *x, struct seed_error *err)
 {
 	const struct out_column columns[] = {
-		{ "VM", false, true },	 { "GENERATION", true, false }, { "DISKS", true, false },
-		{ "SIZE", true, false }, { "DATA", true, false },	{ "COPY", false, false },
-		{ "RESULT", false, true },
+		{ "VM", false, OUT_CUT }, { "GENERATION", true, OUT_WHOLE },
+		{ "DISKS", true, OUT_WHOLE }, { "SIZE", true, OUT_WHOLE },
+		{ "DATA", true, OUT_WHOLE }, { "COPY", false, OUT_WHOLE },
+		{ "RESULT", false, OUT_WRAP },
 	};
 	SEED_AUTO(out_table_freep) struct out_table *table = NULL;
+	const bool plan = cli->dry_run;
 
 	if (out_table_new(&table, columns, sizeof(columns) / sizeof(columns[0]), err) < 0)
 		return -1;
+	out_table_colours(table, cli_colour(cli, STDOUT_FILENO));
 	for (size_t i = 0; i < x->vms.count; i++) {
 		const struct seed_export_vm *vm = seed_vec_at(&x->vms, i);
 		char name[SEED_QUOTED], gen[24], disks[24], size[32], data[32], result[520];
+		bool known = vm->done || !vm->err.kind;		/* the disks were looked at */
 
 		snprintf(gen, sizeof(gen), "%" PRIu64, vm->generation);
 		snprintf(disks, sizeof(disks), "%zu", vm->disks.count);
@@ -120,12 +135,13 @@ static int print_table(const struct seed_export *x, bool plan, struct seed_error
 			out_name(vm->def->name, name, sizeof(name)),
 			vm->done ? gen : NULL,
 			disks,
-			seed_size_text(vm_size(vm), size),
-			seed_size_text(vm_data(vm), data),
+			known ? seed_size_text(vm_size(vm), size) : NULL,
+			known ? seed_size_text(vm_data(vm), data) : NULL,
 			vm->done ? seed_captured_name(vm->captured) : NULL,
 			vm->err.kind ? verdict_text(&vm->err, result, sizeof(result))
 				     : plan ? "would be exported" : vm->done ? "exported" : "not reached",
 		});
+		out_table_mood(table, 6, mood_of(vm, plan));
 	}
 	return out_table_print(table, err);
 }
@@ -239,7 +255,7 @@ static int show(struct cli *cli, const struct seed_export *x, const struct seed_
 	cli_end_progress(cli);
 	if (cli->json)
 		return print_json(x, cli->dry_run, err);
-	if (print_table(x, cli->dry_run, err) < 0)
+	if (print_table(cli, x, err) < 0)
 		return -1;
 	print_excluded(x);
 	if (!cli->dry_run && x->commit)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -24,9 +25,9 @@ static const char *planned(const struct seed_import_vm *vm)
 	case SEED_IMPORT_RESUME:
 		return "would be finished";
 	case SEED_IMPORT_FILL:
-		return "would get its missing blocks";
+		return "would be completed";
 	case SEED_IMPORT_REPLACE:
-		return "would be brought up to this generation";
+		return "would be updated";
 	default:
 		return vm->switching ? "would be finished"
 				     : vm->older ? "replica is newer" : "is here already";
@@ -46,16 +47,29 @@ static const char *result(const struct seed_import_vm *vm)
 	return vm->action == SEED_IMPORT_REPLACE ? "updated" : "imported";
 }
 
-static int print_table(const struct seed_import *x, bool plan, struct seed_error *err)
+static enum out_mood mood_of(const struct seed_import_vm *vm, bool plan)
+{
+	if (vm->err.kind)
+		return OUT_BAD;
+	if (vm->older || (!plan && vm->action != SEED_IMPORT_NOTHING &&
+			  (!vm->done || vm->missing_blocks)))
+		return OUT_DOUBTFUL;
+	return OUT_GOOD;
+}
+
+static int print_table(const struct cli *cli, const struct seed_import *x, struct seed_error *err)
 {
 	const struct out_column columns[] = {
-		{ "VM", false, true },	       { "REPLICA", false, true }, { "GENERATION", true, false },
-		{ "DATA", true, false },       { "MISSING", true, false }, { "RESULT", false, true },
+		{ "VM", false, OUT_CUT }, { "REPLICA", false, OUT_CUT },
+		{ "GENERATION", true, OUT_WHOLE }, { "DATA", true, OUT_WHOLE },
+		{ "MISSING", true, OUT_WHOLE }, { "RESULT", false, OUT_WRAP },
 	};
 	SEED_AUTO(out_table_freep) struct out_table *table = NULL;
+	const bool plan = cli->dry_run;
 
 	if (out_table_new(&table, columns, sizeof(columns) / sizeof(columns[0]), err) < 0)
 		return -1;
+	out_table_colours(table, cli_colour(cli, STDOUT_FILENO));
 	for (size_t i = 0; i < x->vms.count; i++) {
 		const struct seed_import_vm *vm = seed_vec_at(&x->vms, i);
 		char name[SEED_QUOTED], gen[24], data[32], missing[32], text[600];
@@ -71,6 +85,7 @@ static int print_table(const struct seed_import *x, bool plan, struct seed_error
 			vm->err.kind ? verdict_text(&vm->err, text, sizeof(text))
 				     : plan ? planned(vm) : result(vm),
 		});
+		out_table_mood(table, 5, mood_of(vm, plan));
 	}
 	return out_table_print(table, err);
 }
@@ -146,7 +161,7 @@ static int show(struct cli *cli, const struct seed_import *x, const char *where,
 	cli_end_progress(cli);
 	if (cli->json)
 		return print_json(x, cli->dry_run, err);
-	if (print_table(x, cli->dry_run, err) < 0)
+	if (print_table(cli, x, err) < 0)
 		return -1;
 	if (cli->dry_run)
 		printf("\n%s to write to %s, where %s are free.\n", seed_size_text(x->need_bytes, need),

@@ -214,9 +214,9 @@ static int add_row(struct out_table *table, const struct seed_trusted *site,
 static int key_list(struct cli *cli, int argc, const char **argv, struct seed_error *err)
 {
 	static const struct out_column columns[] = {
-		{ "NAME", false, false }, { "STATE", false, false },
-		{ "FINGERPRINT", false, false }, { "SITE", false, true },
-		{ "KEY", false, true }, { "SCOPE", false, true },
+		{ "NAME", false, OUT_WHOLE }, { "STATE", false, OUT_WHOLE },
+		{ "FINGERPRINT", false, OUT_WHOLE }, { "SITE", false, OUT_CUT },
+		{ "KEY", false, OUT_CUT }, { "SCOPE", false, OUT_CUT },
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL,
 		&(struct cli_usage){

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "cmd_media.h"
@@ -210,6 +211,7 @@ static void add_row(const struct show *show, struct out_table *table, const stru
 	if (!volume) {
 		out_table_row(table, (const char *[]){ id, NULL, NULL, NULL, NULL, NULL, NULL,
 						       state_of(set) });
+		out_table_mood(table, 7, OUT_BAD);
 		return;
 	}
 	snprintf(commit, sizeof(commit), "%u", volume->last_commit);
@@ -218,6 +220,7 @@ static void add_row(const struct show *show, struct out_table *table, const stru
 	out_table_row(table, (const char *[]){
 		id, volume->signer->name, recipients(show, volume, sites, sizeof(sites)), seeds,
 		packs, seed_size_text(stored_bytes(volume), size), commit, state_of(set) });
+	out_table_mood(table, 7, set->problems ? OUT_BAD : volume->has_full ? OUT_GOOD : OUT_DOUBTFUL);
 }
 
 /* What the table has no room for. */
@@ -243,14 +246,16 @@ static void warn_of(const struct show *show, const struct shown_set *set)
 static int print_text(const struct show *show, struct seed_error *err)
 {
 	static const struct out_column columns[] = {
-		{ "SET", false, false },  { "FROM", false, true },  { "FOR", false, true },
-		{ "SEEDS", true, false }, { "PACKS", true, false }, { "SIZE", true, false },
-		{ "COMMIT", true, false }, { "STATE", false, false },
+		{ "SET", false, OUT_WHOLE }, { "FROM", false, OUT_CUT },
+		{ "FOR", false, OUT_CUT }, { "SEEDS", true, OUT_WHOLE },
+		{ "PACKS", true, OUT_WHOLE }, { "SIZE", true, OUT_WHOLE },
+		{ "COMMIT", true, OUT_WHOLE }, { "STATE", false, OUT_WHOLE },
 	};
 	SEED_AUTO(out_table_freep) struct out_table *table = NULL;
 
 	if (out_table_new(&table, columns, sizeof(columns) / sizeof(columns[0]), err) < 0)
 		return -1;
+	out_table_colours(table, cli_colour(show->cli, STDOUT_FILENO));
 	print_medium(show);
 	printf(show->sets.count ? "\n" : "\nNo sets yet.\n");
 	for (size_t i = 0; i < show->sets.count; i++)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/vec.h"
@@ -23,7 +24,7 @@ struct status {
 	char *store_path;		/* NULL: there is no store yet */
 	struct out_table *table;	/* or ... */
 	struct seed_json *replicas, *sources;	/* ... these */
-	size_t incomplete, broken;
+	size_t listed, incomplete, broken;
 	struct seed_error first;	/* of the broken ones */
 };
 
@@ -147,6 +148,12 @@ static struct seed_json *broken_json(const struct status *s, const char *name,
 
 /* ---- replicas ---- */
 
+static bool unfinished(const struct seed_replica *replica)
+{
+	return replica->switching || replica->state == SEED_REPLICA_SEEDING ||
+	       replica->state == SEED_REPLICA_INCOMPLETE;
+}
+
 static void add_row(const struct status *s, const struct seed_replica *replica)
 {
 	char name[SEED_QUOTED], generation[24], age[32], size[32], missing[32];
@@ -160,6 +167,7 @@ static void add_row(const struct status *s, const struct seed_replica *replica)
 		seed_size_text(disk_bytes(replica), size),
 		blocks ? seed_size_text(blocks * SEED_BLOCK_SIZE, missing) : NULL,
 		replica->from });	/* as it is: the table makes it safe */
+	out_table_mood(s->table, 1, unfinished(replica) ? OUT_DOUBTFUL : OUT_GOOD);
 }
 
 static int visit_replica(const char *name, struct seed_replica *replica,
@@ -172,16 +180,19 @@ static int visit_replica(const char *name, struct seed_replica *replica,
 	if (!replica) {
 		if (s->broken++ == 0)
 			s->first = *why;
+		s->listed++;
 		cli_warn(s->cli, "%s", why->text);
-		if (s->table)
+		if (s->table) {
 			out_table_row(s->table, (const char *[]){ name, "broken", NULL, NULL, NULL,
 								  NULL, NULL });
-		else
+			out_table_mood(s->table, 1, OUT_BAD);
+		} else {
 			seed_json_append(s->replicas, broken_json(s, name, why));
+		}
 		return 0;
 	}
-	if (replica->switching || replica->state == SEED_REPLICA_SEEDING ||
-	    replica->state == SEED_REPLICA_INCOMPLETE)
+	s->listed++;
+	if (unfinished(replica))
 		s->incomplete++;
 	if (s->table)
 		add_row(s, replica);
@@ -221,6 +232,7 @@ static int visit_source(const struct seed_vm_file *source, const struct seed_err
 		cli_warn(s->cli, "%s", why->text);
 		return 0;
 	}
+	s->listed++;
 	if (s->table) {
 		snprintf(generation, sizeof(generation), "%" PRIu64, source->generation);
 		out_table_row(s->table, (const char *[]){
@@ -255,9 +267,10 @@ static int print_json(struct status *s, struct seed_error *err)
 static int show(struct status *s, int home, struct seed_error *err)
 {
 	static const struct out_column columns[] = {
-		{ "NAME", false, true }, { "STATE", false, false }, { "GENERATION", true, false },
-		{ "AGE", true, false },	 { "SIZE", true, false },   { "MISSING", true, false },
-		{ "FROM", false, true },
+		{ "NAME", false, OUT_CUT }, { "STATE", false, OUT_WHOLE },
+		{ "GENERATION", true, OUT_WHOLE }, { "AGE", true, OUT_WHOLE },
+		{ "SIZE", true, OUT_WHOLE }, { "MISSING", true, OUT_WHOLE },
+		{ "FROM", false, OUT_CUT },
 	};
 
 	if (s->cli->json) {
@@ -266,11 +279,17 @@ static int show(struct status *s, int home, struct seed_error *err)
 	} else if (out_table_new(&s->table, columns, sizeof(columns) / sizeof(columns[0]),
 				 err) < 0) {
 		return -1;
+	} else {
+		out_table_colours(s->table, cli_colour(s->cli, STDOUT_FILENO));
 	}
 	if (each_replica(s, home, err) < 0 ||
 	    seed_vm_file_each(home, visit_source, s, err) < 0)
 		return -1;
-	return s->cli->json ? print_json(s, err) : out_table_print(s->table, err);
+	if (s->cli->json)
+		return print_json(s, err);
+	if (!s->listed)
+		cli_note(s->cli, "nothing was imported or exported here yet");
+	return out_table_print(s->table, err);
 }
 
 static int check(const struct status *s, struct seed_error *err)

@@ -20,16 +20,18 @@
 
 /* ---- media ---- */
 
-static int print_seeds(const struct seed_verify *v, struct seed_error *err)
+static int print_seeds(const struct cli *cli, const struct seed_verify *v, struct seed_error *err)
 {
 	const struct out_column columns[] = {
-		{ "VM", false, true },	 { "SEED", false, false },  { "GENERATION", true, false },
-		{ "DATA", true, false }, { "MISSING", true, false }, { "VERDICT", false, false },
+		{ "VM", false, OUT_CUT }, { "SEED", false, OUT_WHOLE },
+		{ "GENERATION", true, OUT_WHOLE }, { "DATA", true, OUT_WHOLE },
+		{ "MISSING", true, OUT_WHOLE }, { "VERDICT", false, OUT_WHOLE },
 	};
 	SEED_AUTO(out_table_freep) struct out_table *table = NULL;
 
 	if (out_table_new(&table, columns, sizeof(columns) / sizeof(columns[0]), err) < 0)
 		return -1;
+	out_table_colours(table, cli_colour(cli, STDOUT_FILENO));
 	for (size_t i = 0; i < v->seeds.count; i++) {
 		const struct seed_verify_seed *s = seed_vec_at(&v->seeds, i);
 		char name[SEED_QUOTED], id[SEED_ID_TEXT], gen[24], data[32], missing[32];
@@ -46,6 +48,7 @@ static int print_seeds(const struct seed_verify *v, struct seed_error *err)
 			s->missing_blocks ? missing : NULL,
 			!s->name ? "not opened" : !s->sound ? "DAMAGED" : s->data ? "ok" : "ok (no data)",
 		});
+		out_table_mood(table, 5, !s->name ? OUT_DOUBTFUL : s->sound ? OUT_GOOD : OUT_BAD);
 	}
 	return out_table_print(table, err);
 }
@@ -169,7 +172,7 @@ static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_o
 	if (rc == 0) {
 		cli_end_progress(cli);
 		rc = seed_verify_conclude(&v.problems, err);
-		if ((cli->json ? print_media_json(&v, &shown) : print_seeds(&v, &shown)) < 0 && rc == 0) {
+		if ((cli->json ? print_media_json(&v, &shown) : print_seeds(cli, &v, &shown)) < 0 && rc == 0) {
 			*err = shown;
 			rc = -1;
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Results on stdout: tables as lsblk prints them (libsmartcols: on a terminal
- * cut to its width, in a pipe whole), and JSON documents that name their schema.
+ * fitted to its width, in a pipe whole), and JSON documents that name their schema.
  */
 #ifndef TOOLS_OUT_H
 #define TOOLS_OUT_H
@@ -12,11 +12,19 @@
 #include "doc/json.h"
 #include "cli.h"
 
+enum out_fit {
+	OUT_WHOLE,		/* stays as it is */
+	OUT_CUT,		/* is cut if it is long */
+	OUT_WRAP,		/* is broken into lines: nothing of it may be lost */
+};
+
 struct out_column {
 	const char *name;	/* upper case, as the heading */
 	bool right;		/* numbers and sizes */
-	bool trunc;		/* may be cut when the terminal is too narrow */
+	enum out_fit fit;	/* when the terminal is too narrow for the row */
 };
+
+enum out_mood { OUT_GOOD, OUT_DOUBTFUL, OUT_BAD };	/* green, yellow, red */
 
 struct out_table;
 
@@ -27,6 +35,9 @@ static inline void out_table_freep(struct out_table **table) { out_table_free(*t
 /* One row: exactly @count cells, NULL shown as "-". Texts are copied; control characters in them
  * are made visible. Memory running short is noticed by out_table_print(). */
 void out_table_row(struct out_table *table, const char *const *cells);
+/* The cell @column of the last row is a verdict: it has a colour if the table has colours. */
+void out_table_mood(struct out_table *table, size_t column, enum out_mood mood);
+void out_table_colours(struct out_table *table, bool colours);
 /* Prints a heading and all rows; nothing at all when there are none. */
 int out_table_print(struct out_table *table, struct seed_error *err);
 

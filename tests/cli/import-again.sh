@@ -27,7 +27,7 @@ find "$dr/replicas" -type f -printf '%p %s %T@ %i\n' | sort | cmp - "$tmp/before
 flip_byte "$tmp/web01.img" 300000
 run vmseed -q --home "$hq" export --media "$caddy" --for dr "web01=$tmp/web01.img" \
 	"db01=$tmp/db01.img"
-says 'brought up to this generation' vmseed -q --home "$dr" import -n --media "$caddy"
+says 'would be updated' vmseed -q --home "$dr" import -n --media "$caddy"
 says 'updated' vmseed -q --home "$dr" import --media "$caddy"
 cmp "$tmp/web01.img" "$(replica_disk "$dr" web01 vda)"
 cmp "$tmp/db01.img" "$(replica_disk "$dr" db01 vda)"

@@ -77,3 +77,37 @@ screen 80 vmseed --home "$dr" verify --media "$tmp/caddy" || status=$?
 [ "$status" = 4 ] || fail "exit $status from a damaged medium"
 shows '^vmseed: warning: pack 00000001: '
 shows '^VM +SEED .* VERDICT$'
+
+# What does not fit: a reason is broken into lines and whole, names beside it stay whole too.
+status=0
+# shellcheck disable=SC2086
+screen 80 $export "a-vm=$tmp/there is no such disk in this folder.img" || status=$?
+[ "$status" = 3 ] || fail "exit $status from an export of which one VM fails"
+shows '^web01 .* exported$'
+shows '^a-vm +- +1 +- +- +- +disk vda: '
+cut -c 40- "$tmp/screen" | tr -d ' \n' | grep -q 'nosuchdiskinthisfolder.img' ||
+	fail "the reason is cut"
+
+# Verdicts have colours there: red for damage, green for what is right, unless told otherwise.
+red=$(printf '\033\\[31m') green=$(printf '\033\\[32m')
+colours() { # REGEX: as of the last screen
+	grep -a -Eq -- "$1" "$tmp/raw" || fail "no $1"
+}
+plain() {
+	! sed "s/$(printf '\033')\\[K//g" "$tmp/raw" | grep -a -q "$(printf '\033')" || fail "colours: $*"
+}
+screen 80 vmseed --home "$dr" verify --media "$tmp/caddy" || true
+colours "${red}DAMAGED"
+run screen 80 vmseed --home "$dr" status
+colours "${green}seeded"
+run screen 80 vmseed --home "$dr" status --color=never
+plain --color=never
+run screen 80 env NO_COLOR=1 vmseed --home "$dr" status
+plain NO_COLOR
+run screen 80 env NO_COLOR=1 vmseed --home "$dr" status --color=always
+colours "${green}seeded"
+run screen 80 env TERM=dumb vmseed --home "$dr" status
+plain dumb
+run vmseed --home "$dr" status
+cp "$tmp/out" "$tmp/raw"
+plain pipe
