@@ -17,6 +17,7 @@
 #include "crypto/random.h"
 #include "export/export_internal.h"
 #include "manifest/manifest.h"
+#include "media/seed.h"
 #include "pack/scrub.h"
 #include "pack/sealed_file.h"
 
@@ -243,6 +244,21 @@ static int put_manifest(struct finish *f, const struct seed_export_vm *vm,
 	return put_file(f, &id, bundle, bundle_len, NULL, err);
 }
 
+/* The set itself remembers which generations were signed: a home that was restored from a backup has
+ * forgotten some, and a number is never used twice. A seed that cannot be read says nothing. */
+static void look_back(struct finish *f, struct seed_export_vm *vm)
+{
+	for (size_t i = 0; i < f->volume->seeds.count; i++) {
+		SEED_AUTO(seed_seed_closep) struct seed_seed *seed = NULL;
+
+		if (seed_seed_open(&seed, f->volume, seed_vec_at(&f->volume->seeds, i), NULL) < 0 ||
+		    !seed_id_equal(&seed->manifest.uuid, &vm->uuid))
+			continue;
+		if (seed->manifest.generation > vm->kept->generation)
+			vm->kept->generation = seed->manifest.generation;
+	}
+}
+
 static int finish_vm(struct finish *f, struct seed_export_vm *vm, struct seed_error *err)
 {
 	struct seed_manifest m;
@@ -251,6 +267,7 @@ static int finish_vm(struct finish *f, struct seed_export_vm *vm, struct seed_er
 
 	seed_manifest_init(&m);
 	rc = seed_random_id(&vm->seed, err);
+	look_back(f, vm);
 	if (rc == 0)
 		rc = seed_source_vm_next_generation(vm->kept, err);
 	if (rc == 0) {

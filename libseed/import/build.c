@@ -105,6 +105,20 @@ static int open_sink(struct seed_build *b, uint32_t i, const char *name, struct 
 	return reserve(disk, err);
 }
 
+/* No missing list, where replica.json still counts missing blocks: the list was lost, or a run was
+ * cut between the two. Which blocks are right nobody knows, so all of them are written again. */
+static int want_all(struct seed_build *b, uint32_t i, uint64_t blocks, struct seed_error *err)
+{
+	const struct seed_replica *r = b->replica;
+	const struct seed_replica_disk *disk = i < r->disks.count ? seed_vec_at(&r->disks, i) : NULL;
+	const struct seed_run all = { 0, blocks, SEED_BLOCK_MISSING };
+
+	if (r->build != r->dir || !disk || disk->missing_blocks == 0)
+		return 0;
+	return seed_vec_push(&b->disks[i].runs, sizeof(all), &all) ? 0 :
+	       seed_error_sys(err, ENOMEM, "missing list");
+}
+
 static int begin_disk(struct seed_build *b, uint32_t i, struct seed_error *err)
 {
 	const struct seed_manifest_disk *d = seed_vec_at(&b->vm->seed->manifest.disks, i);
@@ -116,7 +130,9 @@ static int begin_disk(struct seed_build *b, uint32_t i, struct seed_error *err)
 		return -1;
 	if (!b->fill)
 		return 0;
-	return seed_missing_read(&b->disks[i].runs, b->replica->build, names.missing, d->blocks, err);
+	if (seed_missing_read(&b->disks[i].runs, b->replica->build, names.missing, d->blocks, err) < 0)
+		return -1;
+	return b->disks[i].runs.count ? 0 : want_all(b, i, d->blocks, err);
 }
 
 /* The replica as it is now that we hold its lock must be what the plan saw. */
