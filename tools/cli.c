@@ -24,7 +24,7 @@ static const struct poptOption common_options[] = {
 	{ "dry-run", 'n', POPT_ARG_NONE, NULL, OPT_DRY_RUN,
 	  "say what would be done, change nothing", NULL },
 	{ "quiet", 'q', POPT_ARG_NONE, NULL, OPT_QUIET, "no progress and no notes", NULL },
-	{ "verbose", 'v', POPT_ARG_NONE, NULL, OPT_VERBOSE, "say more; may be repeated", NULL },
+	{ "verbose", 'v', POPT_ARG_NONE, NULL, OPT_VERBOSE, "say more on stderr: of each disk", NULL },
 	{ "json", 0, POPT_ARG_NONE, NULL, OPT_JSON, "the result as one JSON document", NULL },
 	{ "progress", 0, POPT_ARG_STRING, NULL, OPT_PROGRESS,
 	  "auto, tty, plain, json or none", "HOW" },

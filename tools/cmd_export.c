@@ -249,10 +249,32 @@ static void warn_changed(struct cli *cli, const struct seed_export *x)
 	}
 }
 
+/* -v: what the table sums up, for each disk. */
+static void note_disks(struct cli *cli, const struct seed_export *x)
+{
+	for (size_t i = 0; cli->verbose && i < x->vms.count; i++) {
+		const struct seed_export_vm *vm = seed_vec_at(&x->vms, i);
+
+		for (size_t k = 0; vm->done && k < vm->disks.count; k++) {
+			const struct seed_export_disk *d = seed_vec_at(&vm->disks, k);
+			char name[SEED_QUOTED], path[SEED_QUOTED], size[32], read[32];
+
+			cli_note(cli, "%s %s: %s, %s, %s read, %" PRIu64 " data blocks, %" PRIu64
+				 " own (compared with %u VMs), %s",
+				 out_name(vm->def->name, name, sizeof(name)), d->def->slot,
+				 seed_quote(d->def->path, path, sizeof(path)),
+				 seed_size_text(d->size, size),
+				 seed_size_text(d->facts.bytes_read, read), d->facts.data_blocks,
+				 d->own_blocks, d->compared, seed_captured_name(d->facts.captured));
+		}
+	}
+}
+
 static int show(struct cli *cli, const struct seed_export *x, const struct seed_medium *medium,
 		const struct export_args *a, struct seed_error *err)
 {
 	cli_end_progress(cli);
+	note_disks(cli, x);
 	if (cli->json)
 		return print_json(x, cli->dry_run, err);
 	if (print_table(cli, x, err) < 0)
@@ -339,9 +361,9 @@ int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "VM...",
-			.about = "Export VMs to a medium. A VM is a libvirt definition, or NAME=DISK[,DISK...] "
-				 "with raw\nimages or block devices. VMs should be shut down, or their disks be "
-				 "snapshots.",
+			.about = "Export VMs to a medium. A VM is a libvirt definition, or "
+				 "NAME=DISK[,DISK...]\nwith raw images or block devices. VMs should be shut "
+				 "down, or their disks be\nsnapshots.",
 			.examples = {
 				"vmseed export --media /media/caddy --for dr web01.xml db01.xml",
 				"vmseed export --media /media/caddy --plaintext web01=/dev/vg0/web01" } });

@@ -253,8 +253,8 @@ int cmd_import(struct cli *cli, int argc, const char **argv, struct seed_error *
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "[VM...]",
-			.about = "Import VMs from media: every VM on them, or those named, becomes a replica. "
-				 "Run it again\nto finish what was interrupted; -n shows the plan.",
+			.about = "Import VMs from media: every VM on them, or those named, becomes a "
+				 "replica.\nRun it again to finish what was interrupted; -n shows the plan.",
 			.examples = { "vmseed import --media /media/caddy",
 				      "vmseed import -n --media /media/caddy web01" } });
 

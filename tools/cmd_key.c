@@ -220,7 +220,7 @@ static int key_list(struct cli *cli, int argc, const char **argv, struct seed_er
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL,
 		&(struct cli_usage){
-			.about = "List this site and the sites that it trusts, with their "
+			.about = "List this site and the sites that it trusts, with their\n"
 				 "fingerprints and minisign keys.",
 			.examples = { "vmseed key list", "vmseed key list --json" } });
 	SEED_AUTO(out_table_freep) struct out_table *table = NULL;
@@ -245,7 +245,7 @@ static int key_card(struct cli *cli, int argc, const char **argv, struct seed_er
 {
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL,
 		&(struct cli_usage){
-			.about = "Print this site's card, which other sites trust; its fingerprint "
+			.about = "Print this site's card, which other sites trust; its fingerprint\n"
 				 "goes to stderr.",
 			.examples = { "vmseed key card > hq.card",
 				      "vmseed key card | ssh dr tee hq.card" } });

@@ -322,7 +322,7 @@ int cmd_status(struct cli *cli, int argc, const char **argv, struct seed_error *
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
-			.about = "List this site's replicas with their states, and the VMs that it "
+			.about = "List this site's replicas with their states, and the VMs that it\n"
 				 "exports itself.",
 			.examples = { "vmseed status", "vmseed status --check --quiet --json" } });
 

@@ -317,8 +317,8 @@ int cmd_verify(struct cli *cli, int argc, const char **argv, struct seed_error *
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
-			.about = "Read a medium or a replica whole and check all of it: signatures, packs, "
-				 "records, blocks,\ndigest lists and roots.",
+			.about = "Read a medium or a replica whole and check all of it: signatures,\n"
+				 "packs, records, blocks, digest lists and roots.",
 			.examples = { "vmseed verify --media /media/caddy",
 				      "vmseed verify --replica web01" } });
 

@@ -63,6 +63,9 @@ shows '^VM +GENERATION .* RESULT$'
 shows '^web01 .* exported$'
 shows '^reading .* 100 %'
 grep -a -q 'committing' "$tmp/raw" || fail "the last phase is never shown"
+# shellcheck disable=SC2086
+says '^vmseed: web01 vda: ".*/web01.img", 48 MiB, .* read, .* data blocks, .* own ' \
+	$export -v --progress=none
 run screen 80 vmseed --home "$dr" verify --media "$tmp/caddy"
 shows '^VM +SEED .* VERDICT$'
 run screen 80 vmseed --home "$dr" import --media "$tmp/caddy"

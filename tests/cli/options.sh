@@ -32,6 +32,13 @@ for command in 'key' 'key new' 'key list' 'key card' 'key trust' 'key revoke'; d
 	cmp "$tmp/out" "$tmp/help"
 done
 
+for command in 'key' 'key new' 'key list' 'key card' 'key trust' 'key revoke' 'media' 'media prepare' \
+	'media show' export verify import status; do
+	# shellcheck disable=SC2086
+	run vmseed help $command
+	! sed '/^Examples:/,$d' "$tmp/out" | grep -E '.{80}' || fail "$command --help is too wide"
+done
+
 fails_with 2 'a command is needed' vmseed
 fails_with 2 'a command is needed' vmseed key
 fails_with 2 "did you mean 'vmseed key'" vmseed kye
