@@ -17,6 +17,7 @@
 
 struct gather {
 	struct seed_export *plan;
+	const struct seed_export_options *opt;
 	int vms;			/* HOME/vms */
 	int vm_dir;			/* the VM being looked at */
 	char uuid[SEED_UUID_TEXT];
@@ -52,6 +53,7 @@ static int add_list(const char *name, void *arg, struct seed_error *err)
 	size_t len = strlen(name);
 	struct seed_own_disk disk = { .vm = g->vm };
 	struct seed_export_disk *owner;
+	struct seed_error why = { 0 };
 	struct stat st;
 
 	if (len < 6 || strcmp(name + len - 5, ".list") != 0 || strstr(name, "+part"))
@@ -60,9 +62,17 @@ static int add_list(const char *name, void *arg, struct seed_error *err)
 		return seed_error_sys(err, errno, "%s", name);
 	owner = find_disk(g, name);
 	disk.wanted = owner != NULL;
-	if (seed_list_open(&disk.list, g->vm_dir, name,
-			   (uint64_t)st.st_size / SEED_DIGEST_SIZE, false, err) < 0)
+	if (seed_list_open(&disk.list, g->vm_dir, name, (uint64_t)st.st_size / SEED_DIGEST_SIZE,
+			   false, &why) < 0) {
+		if (!owner && why.kind == SEED_ERR_FORMAT) {
+			/* A damaged list of some other VM must not cost this run's seeds. */
+			seed_event_note(g->opt->events, SEED_EVENT_WARNING,
+					"vms/%s/%s: not compared with: %s", g->uuid, name, why.text);
+			return 0;
+		}
+		*err = why;
 		return -1;
+	}
 	if (!seed_vec_push(&g->disks, sizeof(disk), &disk)) {
 		seed_list_close(disk.list);
 		return seed_error_sys(err, ENOMEM, "own blocks");
@@ -114,7 +124,7 @@ int seed_export_own_blocks(struct seed_export *plan, const struct seed_export_op
 			   struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int vms = -1;
-	struct gather g = { .plan = plan };
+	struct gather g = { .plan = plan, .opt = opt };
 	int rc;
 
 	if (seed_path_open_folder_at(&vms, opt->home, "vms", err) < 0)

@@ -63,6 +63,18 @@ for vm in web01 db01; do
 	cmp "$tmp/$vm.img" "$(replica_disk "$dr" $vm vda)"
 done
 
+# A damaged list of a VM that is not part of the run is said, and no more.
+export_to blue --for dr
+other=$(find "$hq/vms" -name vda.list | head -n 1)
+truncate -s 33 "$other"
+case $(dirname "$other") in
+*/$(json 'd["vms"][0]["uuid"]' <"$tmp/out")) vm=db01 ;;
+*) vm=web01 ;;
+esac
+run vmseed --home "$hq" export --media "$tmp/blue" --for dr "$vm=$tmp/$vm.img"
+grep -q 'warning: vms/.*vda.list: not compared' "$tmp/err" || fail 'a damaged list is not mentioned'
+export_to blue --for dr
+
 # Junk of the highest number among the commits is swept and uses up nothing.
 commits=$(dirname "$(find "$tmp/red" -name 00000001.json)")
 echo '{}' >"$commits/99999999.json"
