@@ -16,10 +16,6 @@ size_t seed_utf8_char(const uint8_t *p, size_t len, uint32_t *code);
  * stray bytes become '?', and a character that the end of the buffer cut in two goes. */
 void seed_line_clean(char *text);
 
-/* seed_error_sys(), but running out of room is SEED_ERR_MEDIUM. */
-int seed_error_io(struct seed_error *err, int errnum, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* The folder that holds @path's last name, opened beneath @dir (the caller closes it),
  * and that name, which points into @path. */
 int seed_path_split(int *parent, const char **name, int dir, const char *path,

@@ -38,16 +38,6 @@ int seed_error_set(struct seed_error *err, enum seed_error_kind kind, const char
 
 int seed_error_sys(struct seed_error *err, int errnum, const char *fmt, ...)
 {
-	va_list args;
-
-	va_start(args, fmt);
-	fill(err, SEED_ERR_SYSTEM, errnum, fmt, args);
-	va_end(args);
-	return -1;
-}
-
-int seed_error_io(struct seed_error *err, int errnum, const char *fmt, ...)
-{
 	bool full = errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG;
 	va_list args;
 

@@ -35,7 +35,8 @@ struct seed_error {			/* plain data: copied by =, never freed */
 
 /* All three return -1, so that "return seed_error_set(...)" reads well. A NULL
  * @err is allowed where a caller does not care. Text that does not fit is cut
- * at its end; control characters become '?', so one error stays one line. */
+ * at its end; control characters become '?', so one error stays one line.
+ * seed_error_sys() is SYSTEM, or MEDIUM where @errnum says that there is no room. */
 int seed_error_set(struct seed_error *err, enum seed_error_kind kind,
 		   const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int seed_error_sys(struct seed_error *err, int errnum,

@@ -41,7 +41,7 @@ int seed_fd_read(int fd, void *buf, size_t len, struct seed_error *err)
 		if (n > 0)
 			got += (size_t)n;
 		else if (!try_again(fd, POLLIN))
-			return seed_error_io(err, errno, "read");
+			return seed_error_sys(err, errno, "read");
 	}
 	return 0;
 }
@@ -61,7 +61,7 @@ int seed_fd_pread_some(int fd, void *buf, size_t len, uint64_t offset, size_t *g
 		if (n > 0)
 			sum += (size_t)n;
 		else if (!try_again(fd, POLLIN))
-			return seed_error_io(err, errno, "read at offset %ju",
+			return seed_error_sys(err, errno, "read at offset %ju",
 					     (uintmax_t)(offset + sum));
 	}
 	*got = sum;
@@ -90,9 +90,9 @@ int seed_fd_write(int fd, const void *buf, size_t len, struct seed_error *err)
 		if (n > 0)
 			put += (size_t)n;
 		else if (n == 0)
-			return seed_error_io(err, EIO, "write");
+			return seed_error_sys(err, EIO, "write");
 		else if (!try_again(fd, POLLOUT))
-			return seed_error_io(err, errno, "write");
+			return seed_error_sys(err, errno, "write");
 	}
 	return 0;
 }
@@ -109,7 +109,7 @@ int seed_fd_pwrite(int fd, const void *buf, size_t len, uint64_t offset, struct 
 		if (n > 0)
 			put += (size_t)n;
 		else if (n == 0 || !try_again(fd, POLLOUT))
-			return seed_error_io(err, n == 0 ? EIO : errno, "write at offset %ju",
+			return seed_error_sys(err, n == 0 ? EIO : errno, "write at offset %ju",
 					     (uintmax_t)(offset + put));
 	}
 	return 0;
@@ -134,7 +134,7 @@ int seed_fd_sync(int fd, struct seed_error *err)
 	errnum = errno;
 	if (folder_without_sync(fd, errnum))
 		return 0;
-	return seed_error_io(err, errnum, "fsync");
+	return seed_error_sys(err, errnum, "fsync");
 }
 
 int seed_fd_close(int *fd, struct seed_error *err)
@@ -144,7 +144,7 @@ int seed_fd_close(int *fd, struct seed_error *err)
 	*fd = -1;
 	/* Linux frees the descriptor first, so EINTR is no reason to close again. */
 	if (old >= 0 && close(old) < 0 && errno != EINTR)
-		return seed_error_io(err, errno, "close");
+		return seed_error_sys(err, errno, "close");
 	return 0;
 }
 

@@ -96,7 +96,7 @@ static int replace_in(int parent, const char *name, const void *data, size_t len
 		return -1;
 	}
 	if (renameat(parent, temp, parent, name) < 0) {
-		seed_error_io(err, errno, "rename");
+		seed_error_sys(err, errno, "rename");
 		unlinkat(parent, temp, 0);
 		return -1;
 	}
@@ -122,7 +122,7 @@ int seed_file_unnamed(int *out, int folder, struct seed_error *err)
 	int fd = openat(folder, ".", O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR)
-		return seed_error_io(err, errno, "open");
+		return seed_error_sys(err, errno, "open");
 	if (fd < 0) {	/* a crash between open and unlink leaves it for the sweep */
 		if (temp_name(temp, err) < 0 ||
 		    seed_path_open(&fd, folder, temp, O_RDWR | O_CREAT | O_EXCL, 0600, err) < 0)

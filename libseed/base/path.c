@@ -55,7 +55,7 @@ static int open_error(const char *path, int errnum, struct seed_error *err)
 		return seed_error_sys(err, errnum, "%s: openat2 is missing (Linux 5.6 or later "
 				      "is needed, and a sandbox must allow it)", path);
 	default:
-		return seed_error_io(err, errnum, "%s", path);
+		return seed_error_sys(err, errnum, "%s", path);
 	}
 }
 

@@ -30,17 +30,6 @@ struct raw_sink {
 	struct seed_error cause;	/* under @lock, until @dead */
 };
 
-/* As base/fd.h: a lack of room is the medium's. */
-static int io_error(struct seed_error *err, int errnum, const char *what)
-{
-	if (errnum != ENOSPC && errnum != EDQUOT && errnum != EFBIG)
-		return seed_error_sys(err, errnum, "%s", what);
-	seed_error_set(err, SEED_ERR_MEDIUM, "%s", what);
-	if (err)
-		err->sys_errno = errnum;
-	return -1;
-}
-
 static int check_alive(struct raw_sink *raw, struct seed_error *err)
 {
 	if (!atomic_load(&raw->dead))
@@ -112,7 +101,7 @@ static int raw_reserve(struct seed_sink *sink, uint64_t offset, uint64_t len,
 	while (rc < 0 && errno == EINTR);
 	if (rc == 0 || errno == EOPNOTSUPP || errno == ENOSYS)
 		return 0;
-	return io_error(err, errno, "reserve room");
+	return seed_error_sys(err, errno, "reserve room");
 }
 
 /* Both: each descriptor reports the errors of writing back that it has not reported yet. A
@@ -214,7 +203,7 @@ int seed_raw_sink_create(struct seed_sink **out, int dir, const char *path, uint
 		return -1;
 	rc = check_same(raw, &st, err);
 	if (rc == 0 && ftruncate(raw->fd, (off_t)size) < 0)
-		rc = io_error(err, errno, "set its size");
+		rc = seed_error_sys(err, errno, "set its size");
 	if (rc == 0) {
 		*out = &raw->base;
 		return 0;

@@ -26,6 +26,19 @@ static void sys_keeps_errno(void **state)
 	assert_int_equal(err.sys_errno, EIO);
 }
 
+static void a_lack_of_room_is_the_mediums(void **state)
+{
+	static const int full[] = { ENOSPC, EDQUOT, EFBIG };
+	struct seed_error err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(full) / sizeof(full[0]); i++) {
+		assert_int_equal(seed_error_sys(&err, full[i], "write"), -1);
+		assert_int_equal(err.kind, SEED_ERR_MEDIUM);
+		assert_int_equal(err.sys_errno, full[i]);
+	}
+}
+
 static void prefixes_read_outermost_first(void **state)
 {
 	struct seed_error err = { 0 };
@@ -113,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(set_fills_kind_and_text),
 		cmocka_unit_test(sys_keeps_errno),
+		cmocka_unit_test(a_lack_of_room_is_the_mediums),
 		cmocka_unit_test(prefixes_read_outermost_first),
 		cmocka_unit_test(no_error_wanted_is_fine),
 		cmocka_unit_test(text_may_be_its_own_argument),
