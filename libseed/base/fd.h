@@ -38,5 +38,7 @@ void seed_fd_drop_cache(int fd);
 /* flock() without waiting: SEED_ERR_LOCKED names the holder (program, pid) as far
  * as /proc tells. Ends with the descriptor. @what names the object in the message. */
 int seed_fd_lock(int fd, const char *what, bool exclusive, struct seed_error *err);
+/* The same, exclusive, for what others hold for milliseconds: LOCKED only after 5 seconds. */
+int seed_fd_lock_wait(int fd, const char *what, struct seed_error *err);
 
 #endif

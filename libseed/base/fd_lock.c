@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -86,4 +87,22 @@ int seed_fd_lock(int fd, const char *what, bool exclusive, struct seed_error *er
 	holder_name(pid, name, sizeof(name));
 	return seed_error_set(err, SEED_ERR_LOCKED, "%s is locked by %s (pid %ld)", what, name,
 			      pid);
+}
+
+int seed_fd_lock_wait(int fd, const char *what, struct seed_error *err)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+
+	for (int tries = 500;; tries--) {
+		struct seed_error why = { 0 };
+
+		if (seed_fd_lock(fd, what, true, &why) == 0)
+			return 0;
+		if (why.kind != SEED_ERR_LOCKED || tries == 0) {
+			if (err)
+				*err = why;
+			return -1;
+		}
+		nanosleep(&pause, NULL);
+	}
 }

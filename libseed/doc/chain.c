@@ -23,7 +23,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -219,25 +218,6 @@ static int write_line(int fd, const char *line, size_t len, uint64_t offset,
 	return -1;
 }
 
-/* An append takes milliseconds: another one is waited for. */
-static int lock_patiently(int fd, const char *path, struct seed_error *err)
-{
-	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
-
-	for (int tries = 500;; tries--) {
-		struct seed_error why = { 0 };
-
-		if (seed_fd_lock(fd, path, true, &why) == 0)
-			return 0;
-		if (why.kind != SEED_ERR_LOCKED || tries == 0) {
-			if (err)
-				*err = why;
-			return -1;
-		}
-		nanosleep(&pause, NULL);
-	}
-}
-
 /* Make the name of the file durable. */
 static int sync_folder_of(int dir, const char *path, struct seed_error *err)
 {
@@ -276,7 +256,7 @@ int seed_chain_append(int dir, const char *path, const struct seed_json *fields,
 	SEED_AUTO(seed_fd_closep) int fd = -1;
 
 	if (seed_path_open(&fd, dir, path, O_RDWR | O_CREAT, 0600, err) < 0 ||
-	    lock_patiently(fd, path, err) < 0)
+	    seed_fd_lock_wait(fd, path, err) < 0)
 		return -1;
 	if (append(fd, dir, path, fields, key, err) < 0)
 		return seed_error_prefix(err, "%s", path);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "doc/home_doc.h"
 #include "media/media_internal.h"
@@ -166,13 +168,30 @@ static int sequence_of(int home, const struct seed_id *set, uint64_t *out, struc
 	return 0;
 }
 
+/* Locked, so that no two runs take one sequence number, and swept of what a run that was cut left.
+ * Records are written in milliseconds: another run is waited for. */
+static int open_records(int *out, int home, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int dir = -1;
+
+	if (seed_path_make_folder(home, "sets", 0700, err) < 0 ||
+	    seed_path_open_folder_at(&dir, home, "sets", err) < 0 ||
+	    seed_fd_lock_wait(dir, "the folder of this home's sets", err) < 0 ||
+	    seed_file_sweep(dir, err) < 0)
+		return -1;
+	*out = dir;
+	dir = -1;
+	return 0;
+}
+
 int seed_set_record_write(int home, const struct seed_set_record *record, struct seed_error *err)
 {
 	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
+	SEED_AUTO(seed_fd_closep) int folder = -1;
 	char name[RECORD_NAME];
 	uint64_t sequence;
 
-	if (seed_path_make_folder(home, "sets", 0700, err) < 0 ||
+	if (open_records(&folder, home, err) < 0 ||
 	    sequence_of(home, &record->set, &sequence, err) < 0)
 		return -1;
 	doc = seed_home_doc_new(RECORD_SCHEMA);

@@ -272,6 +272,29 @@ static void locks_are_shared_or_exclusive_and_end_with_the_descriptor(void **sta
 	assert_ok(seed_fd_lock(b, "x", true, &err), &err);
 }
 
+static void *release_soon(void *arg)
+{
+	const struct timespec soon = { .tv_nsec = 100 * 1000 * 1000 };
+
+	nanosleep(&soon, NULL);
+	seed_fd_closep(arg);
+	return NULL;
+}
+
+static void a_lock_held_for_a_moment_is_waited_for(void **state)
+{
+	int held = open_in(state, "lock");
+	SEED_AUTO(seed_fd_closep) int fd = open_in(state, "lock");
+	struct seed_error err = { 0 };
+	pthread_t thread;
+
+	assert_ok(seed_fd_lock(held, "x", true, &err), &err);
+	assert_int_equal(pthread_create(&thread, NULL, release_soon, &held), 0);
+	assert_ok(seed_fd_lock_wait(fd, "x", &err), &err);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(held, -1);
+}
+
 #define IN_TMPDIR(test) cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
 
 int main(void)
@@ -287,6 +310,7 @@ int main(void)
 		IN_TMPDIR(folders_and_files_are_synced_pipes_are_not),
 		IN_TMPDIR(a_lock_is_refused_with_its_holder),
 		IN_TMPDIR(locks_are_shared_or_exclusive_and_end_with_the_descriptor),
+		IN_TMPDIR(a_lock_held_for_a_moment_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
