@@ -189,6 +189,13 @@ static bool next_is_filled(const struct seed_build *b)
 	return true;
 }
 
+int seed_build_blame(const struct seed_build *b, uint32_t disk, struct seed_error *err)
+{
+	const struct seed_manifest_disk *d = seed_vec_at(&b->vm->seed->manifest.disks, disk);
+
+	return seed_error_prefix(err, "disk %s", d->slot);
+}
+
 int seed_build_begin(struct seed_build *b, const struct seed_import_options *opt,
 		     struct seed_error *err)
 {
@@ -203,10 +210,8 @@ int seed_build_begin(struct seed_build *b, const struct seed_import_options *opt
 		return -1;
 	b->fill |= next_is_filled(b);
 	for (uint32_t i = 0; i < b->disk_count; i++) {
-		const struct seed_manifest_disk *d = seed_vec_at(&m->disks, i);
-
 		if (begin_disk(b, i, err) < 0)
-			return seed_error_prefix(err, "disk %s", d->slot);
+			return seed_build_blame(b, i, err);
 	}
 	return 0;
 }
@@ -215,7 +220,7 @@ int seed_build_sync(struct seed_build *b, struct seed_error *err)
 {
 	for (uint32_t i = 0; i < b->disk_count; i++) {
 		if (seed_sink_sync(b->disks[i].sink, err) < 0)
-			return -1;
+			return seed_build_blame(b, i, err);
 	}
 	return 0;
 }
@@ -236,7 +241,7 @@ static int finish_disks(struct seed_build *b, struct seed_error *err)
 		disk->sink = NULL;
 		if (rc < 0 || seed_list_sync(disk->list, err) < 0 ||
 		    seed_missing_write(b->replica->build, names.missing, &disk->lost, err) < 0)
-			return -1;
+			return seed_build_blame(b, i, err);
 	}
 	return 0;
 }

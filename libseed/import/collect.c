@@ -33,7 +33,7 @@ static int lose_items(struct import_run *run, const struct import_record *r, str
 
 		struct seed_error why = { 0 };
 
-		if (!(r->bad & 1u << item->slot))
+		if (!(r->bad & 1u << item->slot) || seed_import_build_failed(run, b))
 			continue;
 		lost++;
 		if (seed_locate_lost(run->locate, item->disk, item->block, err) < 0)

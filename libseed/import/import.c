@@ -191,33 +191,36 @@ static void finish_builds(struct seed_build *builds, size_t count,
 	}
 }
 
-/* Its files are moved up by whoever opens the replica with the lock. */
-static void finish_switch(struct seed_import_vm *vm, const struct seed_import_options *opt)
+/* What a run that was cut behind its last replica.json left undone: a switch, the end of the log,
+ * the mark. Opening with the lock finishes the switch. */
+static int catch_up(struct seed_import_vm *vm, const struct seed_import_options *opt,
+		    struct seed_error *err)
 {
-	SEED_AUTO(seed_replica_closep) struct seed_replica *replica = NULL;
+	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
+	struct seed_error why = { 0 };
 
-	if (seed_replica_open(&replica, opt->store, vm->folder, true, &vm->err) == 0)
-		vm->done = true;
+	if (seed_replica_open(&r, opt->store, vm->folder, true, &why) < 0) {
+		if (why.kind == SEED_ERR_LOCKED && !vm->switching)
+			return 0;		/* in use, and nothing that matters is left */
+		*err = why;
+		return -1;
+	}
+	vm->done |= vm->switching;
+	if (!seed_id_equal(&r->seed, &vm->seed->manifest.seed))
+		return 0;
+	if (seed_path_unlink(r->dir, SEED_IMPORT_LOG, err) < 0)
+		return -1;
+	return seed_mark_advance(opt->home, &vm->seed->manifest, &vm->seed->digest, opt->own, err);
 }
 
-/* A run that was cut while it moved a replica's files left them half moved; one that was cut between
- * a replica's state and its mark left the mark behind. */
-static int catch_up(struct seed_import *plan, const struct seed_import_options *opt,
-		    struct seed_error *err)
+static void catch_up_all(struct seed_import *plan, const struct seed_import_options *opt)
 {
 	for (size_t i = 0; i < plan->vms.count; i++) {
 		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
 
-		if (vm->action != SEED_IMPORT_NOTHING)
-			continue;
-		if (vm->switching)
-			finish_switch(vm, opt);
-		if (vm->older || vm->err.kind)
-			continue;
-		if (seed_mark_advance(opt->home, &vm->seed->manifest, &vm->seed->digest, opt->own, err) < 0)
-			return -1;
+		if (vm->action == SEED_IMPORT_NOTHING && (vm->switching || !vm->older))
+			catch_up(vm, opt, &vm->err);
 	}
-	return 0;
 }
 
 int seed_import_verdict(const struct seed_import *plan, struct seed_error *err)
@@ -285,7 +288,8 @@ int seed_import_run(struct seed_import *plan, const struct seed_import_options *
 		return seed_error_sys(err, ENOMEM, "import");
 	for (size_t next = 0; rc == 0 && next < plan->vms.count;)
 		rc = import_batch(plan, &next, builds, opt, err);
-	if (rc < 0 || catch_up(plan, opt, err) < 0)
+	if (rc < 0)
 		return -1;
+	catch_up_all(plan, opt);
 	return seed_import_verdict(plan, err);
 }

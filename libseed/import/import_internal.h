@@ -49,6 +49,8 @@ struct seed_build {
 int seed_build_begin(struct seed_build *build, const struct seed_import_options *opt,
 		     struct seed_error *err);
 int seed_build_sync(struct seed_build *build, struct seed_error *err);
+/* Put the slot of disks[@disk] before an error of it; -1. */
+int seed_build_blame(const struct seed_build *build, uint32_t disk, struct seed_error *err);
 /* The last steps: missing lists, side files, manifest, state, switch, mark. */
 int seed_build_finish(struct seed_build *build, const struct seed_import_options *opt,
 		      struct seed_error *err);

@@ -52,7 +52,7 @@ static int append(struct seed_import_log *log, enum entry_type type, uint32_t a,
 	memcpy(e + 16, c_d, 16);
 	check_of(e, e + CHECKED_SIZE);
 	if (seed_fd_pwrite(log->fd, e, sizeof(e), log->end, err) < 0)
-		return seed_error_prefix(err, SEED_IMPORT_LOG);
+		return -1;
 	log->end += sizeof(e);
 	return 0;
 }
@@ -103,9 +103,17 @@ static int read_entries(struct seed_import_log *log, const struct seed_id *plan,
 		if (got < sizeof(e) || !take_entry(log, e, plan, current, &failed))
 			return 0;
 		if (failed)
-			return seed_error_sys(err, ENOMEM, SEED_IMPORT_LOG);
+			return seed_error_sys(err, ENOMEM, "entries");
 		log->end += sizeof(e);
 	}
+}
+
+static int begin_plan(struct seed_import_log *log, int dir, const struct seed_id *plan,
+		      struct seed_error *err)
+{
+	if (append(log, ENTRY_PLAN, 0, 0, plan->bytes, err) < 0 || seed_fd_sync(log->fd, err) < 0)
+		return -1;
+	return seed_fd_sync(dir, err);
 }
 
 int seed_import_log_open(struct seed_import_log **out, int dir, const struct seed_id *plan,
@@ -131,11 +139,8 @@ int seed_import_log_open(struct seed_import_log **out, int dir, const struct see
 	/* Nothing stands behind what counts, or an append would bring it back. */
 	if (ftruncate(log->fd, (off_t)log->end) < 0)
 		return seed_error_sys(err, errno, SEED_IMPORT_LOG);
-	if (!current) {
-		if (append(log, ENTRY_PLAN, 0, 0, plan->bytes, err) < 0 ||
-		    seed_fd_sync(log->fd, err) < 0 || seed_fd_sync(dir, err) < 0)
-			return -1;
-	}
+	if (!current && begin_plan(log, dir, plan, err) < 0)
+		return seed_error_prefix(err, SEED_IMPORT_LOG);
 	*resumed = current;
 	*out = seed_steal(&log);
 	return 0;
@@ -170,7 +175,8 @@ int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_impo
 
 	seed_put64(c_d, lost->start);
 	seed_put64(c_d + 8, lost->count);
-	return append(log, ENTRY_LOST, lost->disk, 0, c_d, err);
+	return append(log, ENTRY_LOST, lost->disk, 0, c_d, err) < 0 ?
+		       seed_error_prefix(err, SEED_IMPORT_LOG) : 0;
 }
 
 int seed_import_log_pack(struct seed_import_log *log, uint32_t place,

@@ -66,8 +66,10 @@ static void write_items(struct import_record *r, const uint8_t *const *blocks, c
 		if (r->bad & 1u << first->slot || seed_import_build_failed(r->run, b))
 			continue;
 		if (seed_sink_write(disk->sink, blocks[first->slot], len,
-				    first->block * SEED_BLOCK_SIZE, &err) < 0)
+				    first->block * SEED_BLOCK_SIZE, &err) < 0) {
+			seed_build_blame(b, first->disk - b->first_disk, &err);
 			seed_import_fail_build(r->run, b, &err);
+		}
 	}
 }
 

@@ -108,7 +108,7 @@ int seed_import_packs(struct seed_import *plan, struct seed_build *builds, size_
 	if (rc == 0)
 		rc = seed_import_add_needs(&run, err);
 	if (rc == 0)
-		rc = seed_import_open_logs(&run, &name, err);
+		seed_import_open_logs(&run, &name);
 	if (rc == 0)
 		rc = seed_locate_join(run.locate, err);
 	seed_event_send(opt->events, &(struct seed_event){

@@ -79,8 +79,8 @@ static inline struct seed_build_disk *seed_import_disk_of(struct import_run *run
 int seed_import_add_packs(struct import_run *run, struct seed_digest_stream *name,
 			  struct seed_error *err);
 int seed_import_add_needs(struct import_run *run, struct seed_error *err);
-int seed_import_open_logs(struct import_run *run, const struct seed_digest_stream *packs,
-			  struct seed_error *err);
+/* A log that cannot be used fails its VM alone. */
+void seed_import_open_logs(struct import_run *run, const struct seed_digest_stream *packs);
 
 /* reading.c: hands every record that the plan needs to the workers, in order. */
 int seed_import_read_packs(struct import_run *run, struct seed_error *err);

@@ -128,12 +128,12 @@ int seed_import_add_needs(struct import_run *run, struct seed_error *err)
 
 /* A plan is known by its seed and the packs it may take from: the same plan takes each block from
  * the same pack, so packs noted under it need not be read again. */
-int seed_import_open_logs(struct import_run *run, const struct seed_digest_stream *packs,
-		     struct seed_error *err)
+void seed_import_open_logs(struct import_run *run, const struct seed_digest_stream *packs)
 {
 	for (size_t i = 0; i < run->count; i++) {
 		struct seed_build *b = &run->builds[i];
 		struct seed_digest_stream name = *packs;
+		struct seed_error err = { 0 };
 		struct seed_digest digest;
 		struct seed_id plan;
 
@@ -141,12 +141,13 @@ int seed_import_open_logs(struct import_run *run, const struct seed_digest_strea
 		seed_digest_add(&name, b->fill ? "fill" : "all ", 4);
 		seed_digest_end(&name, &digest);
 		memcpy(plan.bytes, digest.bytes, SEED_ID_SIZE);
-		if (seed_import_log_open(&b->log, b->replica->build, &plan, &b->resumed, err) < 0)
-			return -1;
+		if (seed_import_log_open(&b->log, b->replica->build, &plan, &b->resumed, &err) < 0) {
+			seed_import_fail_build(run, b, &err);
+			continue;
+		}
 		/* The new plan's log forgot it. Until here a crash costs filling it anew. */
 		if (b->fill && !b->resumed && b->replica->build != b->replica->dir &&
-		    seed_import_log_fill(b->log, &b->vm->seed->manifest.seed, err) < 0)
-			return -1;
+		    seed_import_log_fill(b->log, &b->vm->seed->manifest.seed, &err) < 0)
+			seed_import_fail_build(run, b, &err);
 	}
-	return 0;
 }

@@ -144,6 +144,25 @@ static int load(struct seed_replica *replica, struct seed_error *err)
 	return 0;
 }
 
+static int note_name(const char *name, void *arg, struct seed_error *err)
+{
+	bool *used = arg;
+
+	(void)err;
+	if (strncmp(name, ".tmp-", 5) != 0)
+		*used = true;
+	return 0;
+}
+
+/* A creation that was cut short leaves a folder with nothing in it: no replica yet. */
+static bool is_unborn(const struct seed_replica *replica)
+{
+	bool used = false;
+
+	return seed_path_each(replica->dir, ".", SEED_STORE_NAMES_MAX, note_name, &used,
+			      NULL) == 0 && !used;
+}
+
 int seed_replica_open(struct seed_replica **out, int store, const char *name, bool lock,
 		      struct seed_error *err)
 {
@@ -158,6 +177,8 @@ int seed_replica_open(struct seed_replica **out, int store, const char *name, bo
 		return -1;
 	if (lock && (lock_folder(replica, err) < 0 || seed_file_sweep(replica->dir, err) < 0))
 		return -1;
+	if (!seed_path_exists(replica->dir, "replica.json") && is_unborn(replica))
+		return seed_error_set(err, SEED_ERR_NOTFOUND, "replica %s: not there", name);
 	if (load(replica, err) < 0 ||
 	    (lock && replica->switching && seed_replica_finish_switch(replica, err) < 0))
 		return seed_error_prefix(err, "replica %s", name);
@@ -170,10 +191,9 @@ int seed_replica_save(struct seed_replica *replica, struct seed_error *err)
 	SEED_AUTO(seed_freep) char *text = NULL;
 	size_t len;
 
-	if (seed_replica_to_text(replica, &text, &len, err) < 0 ||
-	    seed_file_replace(replica->dir, "replica.json", text, len, 0600, err) < 0)
-		return seed_error_prefix(err, "replica %s", replica->name);
-	return 0;
+	if (seed_replica_to_text(replica, &text, &len, err) < 0)
+		return seed_error_prefix(err, "replica.json");
+	return seed_file_replace(replica->dir, "replica.json", text, len, 0600, err);
 }
 
 /* ---- creating ---- */

@@ -70,7 +70,8 @@ char *seed_replica_slot_stem(const char *slot, char *out);
 
 /**
  * seed_replica_open() - by folder name, locked against other runs when @lock
- * @err: NOTFOUND; LOCKED names the holder; FORMAT when the folder is not a replica of ours
+ * @err: NOTFOUND, also for the empty folder that a creation cut short left; LOCKED names the
+ *       holder; FORMAT when the folder is not a replica of ours
  *
  * A replica that was "switching" is finished first (needs @lock).
  */

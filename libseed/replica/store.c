@@ -14,25 +14,6 @@ struct walk {
 	void *arg;
 };
 
-static int note_name(const char *name, void *arg, struct seed_error *err)
-{
-	bool *used = arg;
-
-	(void)err;
-	if (strncmp(name, ".tmp-", 5) != 0)
-		*used = true;
-	return 0;
-}
-
-/* A creation that was cut short leaves a folder with nothing in it: no replica yet. */
-static bool is_unborn(int store, const char *name)
-{
-	bool used = false;
-
-	return seed_path_each(store, name, SEED_STORE_NAMES_MAX, note_name, &used, NULL) == 0 &&
-	       !used;
-}
-
 static int visit_name(const char *name, void *arg, struct seed_error *err)
 {
 	const struct walk *walk = arg;
@@ -45,7 +26,7 @@ static int visit_name(const char *name, void *arg, struct seed_error *err)
 	     (why.kind == SEED_ERR_FORMAT || why.kind == SEED_ERR_NOTFOUND)))
 		return 0;
 	if (seed_replica_open(&replica, walk->store, name, false, &why) < 0) {
-		if (why.kind == SEED_ERR_NOTFOUND || is_unborn(walk->store, name))
+		if (why.kind == SEED_ERR_NOTFOUND)
 			return 0;
 		return walk->visit(name, NULL, &why, walk->arg, err);
 	}

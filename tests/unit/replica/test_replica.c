@@ -271,8 +271,15 @@ static void what_is_not_there_is_not_found(void **state)
 		     SEED_ERR_NOTFOUND);
 	assert_fails(seed_replica_open(&seen, dir->fd, "../etc", true, &err), &err,
 		     SEED_ERR_NOTFOUND);
+	/* As a creation that was cut short leaves it, without and with a temporary file. */
 	must(seed_path_make_folder(dir->fd, "web01.1a2b3c4d", 0700, &err), &err);
-	assert_fails(seed_replica_open(&seen, dir->fd, "web01.1a2b3c4d", true, &err), &err,
+	assert_fails(seed_replica_open(&seen, dir->fd, "web01.1a2b3c4d", false, &err), &err,
+		     SEED_ERR_NOTFOUND);
+	must(seed_file_create(dir->fd, "web01.1a2b3c4d/.tmp-1", "{", 1, 0600, &err), &err);
+	assert_fails(seed_replica_open(&seen, dir->fd, "web01.1a2b3c4d", false, &err), &err,
+		     SEED_ERR_NOTFOUND);
+	must(seed_file_create(dir->fd, "web01.1a2b3c4d/vda.raw", "x", 1, 0600, &err), &err);
+	assert_fails(seed_replica_open(&seen, dir->fd, "web01.1a2b3c4d", false, &err), &err,
 		     SEED_ERR_FORMAT);
 	assert_int_equal(symlinkat("web01.1a2b3c4d", dir->fd, "web02.1a2b3c4d"), 0);
 	assert_fails(seed_replica_open(&seen, dir->fd, "web02.1a2b3c4d", true, &err), &err,
