@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The operations that the sweeps cut: where each starts, what it is, what must be true right after
+a cut, and what after the same command has run again undisturbed."""
+
+import json
+import re
+import shutil
+
+from stand import NAMES, Wrong
+
+MEDIUM_EMPTY = 7        # no finished seed on it
+TORN_COMMIT = re.compile(r'vmseed: \w+: set [0-9a-f]{8}:? commits/[0-9]{8}\.json: ')
+
+
+class Operation:
+    """@between: nothing that was good before is lost. @after: as an undisturbed run leaves it.
+    @promised: what a run that said so has made durable."""
+
+    def __init__(self, name, start, stand):
+        self.name, self.start, self.stand = name, start, stand
+
+    def begin(self):
+        self.stand.reset(self.start)
+
+    def run(self, shim=None):
+        return self.stand.vmseed(*self.args(), home=self.home(), shim=shim)
+
+    def home(self):
+        return self.stand.hq
+
+
+class Prepare(Operation):
+    def __init__(self, stand):
+        super().__init__('prepare', 'empty', stand)
+
+    def args(self):
+        return ('media', 'prepare', self.stand.medium, '--allow-internal')
+
+    def between(self):
+        pass
+
+    def promised(self):
+        shown = json.loads(self.stand.must('--json', 'media', 'show', self.stand.medium).out)
+        if not shown['known'] or shown['prepared_by'] != 'hq':
+            raise Wrong(f'the medium is not known as prepared here: {shown}')
+
+    def after(self):
+        names = sorted(str(p.relative_to(self.stand.medium))
+                       for p in self.stand.medium.rglob('*'))
+        if names != ['vmseed', 'vmseed/medium.json', 'vmseed/medium.json.minisig']:
+            raise Wrong(f'the medium holds {names}')
+        self.promised()
+
+
+class Export(Operation):
+    """@before: the contents that the medium holds already; @signed_before: manifests of them."""
+
+    def __init__(self, stand, name, start, generation, before=(), how=('--for', 'dr'),
+                 signed_before=0):
+        super().__init__(name, start, stand)
+        self.signed_before = signed_before
+        self.generation, self.before, self.how = generation, set(before), how
+
+    def args(self):
+        return self.stand.export_args(self.generation, self.how)
+
+    def import_elsewhere(self):
+        """Into an empty home of the site that it is for."""
+        shutil.rmtree(self.stand.dr)
+        shutil.copytree(self.stand.top / 'start' / 'empty' / 'dr', self.stand.dr)
+        return self.stand.vmseed(*self.stand.import_args(), home=self.stand.dr)
+
+    def between(self):
+        """A reader that comes now: earlier seeds verify, and what is imported is whole."""
+        self.check_reader(self.stand.vmseed('verify', '--media', self.stand.medium,
+                                            home=self.stand.dr), ' ok')
+        done = self.import_elsewhere()
+        self.check_reader(done, ' imported')
+        if self.before or done.status == 0:
+            self.stand.check_replicas(self.before | {self.generation}, complete=True,
+                                      all_there=bool(self.before))
+
+    def check_reader(self, done, verdict):
+        """Who has no record of the set, as the destination, cannot tell a torn last commit from a
+        damaged one: it may be named, and then nothing else may be wrong."""
+        if done.status == 0:
+            return
+        if not self.before and done.status == MEDIUM_EMPTY:
+            return
+        lines = [line for line in done.err.splitlines() if line.startswith('vmseed: ')]
+        complaints = [line for line in lines if line.startswith('vmseed: warn')] or lines[-1:]
+        if not complaints or not all(TORN_COMMIT.match(line) for line in complaints):
+            raise Wrong(f'a reader after the cut: {done}')
+        well = sum(line.endswith(verdict) for line in done.out.splitlines())
+        if self.before and well < len(NAMES):
+            raise Wrong(f'a reader after the cut has {well} VMs: {done}')
+
+    def after(self):
+        self.stand.check_medium_named()
+        self.stand.check_no_temporary()
+        self.promised()
+
+    def promised(self):
+        self.stand.must('verify', '--media', self.stand.medium, home=self.stand.dr)
+        done = self.import_elsewhere()
+        if done.status != 0:
+            raise Wrong(f'{done}')
+        self.stand.check_replicas({self.generation}, complete=True)
+        for vm, (_folder, doc) in self.stand.replicas().items():
+            if doc['generation'] <= self.signed_before:
+                raise Wrong(f'{vm}: generation {doc["generation"]} was there before')
+
+
+class Import(Operation):
+    """@generation is imported where @before may stand already."""
+
+    def __init__(self, stand, name, start, generation, before=()):
+        super().__init__(name, start, stand)
+        self.generation, self.before = generation, set(before)
+        self.turn = 0
+
+    def home(self):
+        return self.stand.dr
+
+    def args(self):
+        return self.stand.import_args()
+
+    def between(self):
+        """Old or new by what replica.json says; every other time by what verify says, which
+        must not change anything that the rerun needs."""
+        self.stand.check_replicas(self.before | {self.generation}, complete=False)
+        if not self.before:
+            return
+        if sorted(self.stand.replicas()) != NAMES:
+            raise Wrong('a replica that was there is lost')
+        self.turn += 1
+        if self.turn % 2:
+            self.verify_one()
+
+    def verify_one(self):
+        vm = NAMES[self.turn // 2 % len(NAMES)]
+        self.stand.must('verify', '--replica', vm, home=self.stand.dr)
+
+    def promised(self):
+        self.stand.check_replicas({self.generation}, complete=True)
+        self.verify_one()
+
+    def after(self):
+        self.stand.check_replicas({self.generation}, complete=True)
+        self.stand.check_no_temporary()
+        tree = self.stand.tree()
+        wanted = (self.stand.tree_after_newer if self.before else self.stand.tree_after_first)
+        if tree != wanted:
+            raise Wrong(f'the store holds other names than after an undisturbed import: '
+                        f'{sorted(set(tree) ^ set(wanted))}')
+        self.turn += 1
+        self.verify_one()
+        marks = list((self.stand.dr / 'marks').iterdir())
+        if len(marks) != len(NAMES):
+            raise Wrong(f'{len(marks)} marks')
+
+
+def all_of(stand):
+    return [
+        Prepare(stand),
+        Export(stand, 'export', 'prepared', 1),
+        Export(stand, 'export-again', 'exported', 2, before=[1], signed_before=1),
+        Export(stand, 'export-same', 'same', 1, before=[1], signed_before=2),
+        Export(stand, 'export-plaintext', 'prepared', 1, how=('--plaintext',)),
+        Import(stand, 'import', 'exported', 1),
+        Import(stand, 'import-newer', 'newer', 2, before=[1]),
+    ]
