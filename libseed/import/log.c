@@ -182,17 +182,19 @@ int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_impo
 int seed_import_log_pack(struct seed_import_log *log, uint32_t place,
 			 const struct seed_pack_facts *pack, struct seed_error *err)
 {
-	if (append(log, ENTRY_PACK, place, pack->number, pack->digest.bytes, err) < 0)
-		return -1;
-	return seed_fd_sync(log->fd, err) < 0 ? seed_error_prefix(err, SEED_IMPORT_LOG) : 0;
+	if (append(log, ENTRY_PACK, place, pack->number, pack->digest.bytes, err) < 0 ||
+	    seed_fd_sync(log->fd, err) < 0)
+		return seed_error_prefix(err, SEED_IMPORT_LOG);
+	return 0;
 }
 
 int seed_import_log_fill(struct seed_import_log *log, const struct seed_id *seed,
 			 struct seed_error *err)
 {
-	if (append(log, ENTRY_FILLED, 0, 0, seed->bytes, err) < 0)
-		return -1;
-	return seed_fd_sync(log->fd, err) < 0 ? seed_error_prefix(err, SEED_IMPORT_LOG) : 0;
+	if (append(log, ENTRY_FILLED, 0, 0, seed->bytes, err) < 0 ||
+	    seed_fd_sync(log->fd, err) < 0)
+		return seed_error_prefix(err, SEED_IMPORT_LOG);
+	return 0;
 }
 
 bool seed_import_log_filled(int dir, const struct seed_id *seed)
