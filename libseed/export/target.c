@@ -123,6 +123,10 @@ int seed_export_target(struct seed_volume **out, struct seed_set_record *record,
 	struct seed_id set;
 
 	*new_set = false;
+	/* Sets are told by the medium's id, and that is only as good as its signature. */
+	if (!medium->known_signer)
+		return seed_error_set(err, SEED_ERR_TRUST, "nobody whom this site trusts prepared this "
+				      "medium: %s", medium->unknown.text);
 	if (seed_set_record_find(record, opt->home, &medium->id, opt->recipient, &why) == 0) {
 		set = record->set;
 		if (open_known(&v, record, medium, opt, err) < 0)

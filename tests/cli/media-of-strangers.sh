@@ -78,3 +78,17 @@ for document in "$set" "${set%/*}/commits/00000001.json"; do
 	sed -i 's/ "version":  1/ "version": 1/' "$document"
 done
 run vmseed --home "$third" verify --media "$caddy"
+
+# A medium whose own document is edited: nothing is added to it, nor noted at home.
+cp -a "$hq" "$tmp/hq-before"
+cp -a "$caddy" "$tmp/caddy-before"
+label=$(grep -o '"label": "[^"]*"' "$caddy/vmseed/medium.json")
+sed -i 's/"label": "/"label": "x/' "$caddy/vmseed/medium.json"
+refuses 5 'nobody whom this site trusts prepared this medium: medium.json: signature' \
+	vmseed -q --home "$hq" export --media "$caddy" --for dr "new=$tmp/web01.img"
+diff -r "$hq" "$tmp/hq-before" || fail 'a refused export wrote to the home'
+refuses 5 'medium.json: signature' vmseed -q --home "$third" verify --media "$caddy"
+sed -i 's/"label": "x/"label": "/' "$caddy/vmseed/medium.json"
+grep -qF "$label" "$caddy/vmseed/medium.json" || fail 'the label was not put back'
+diff -r "$caddy" "$tmp/caddy-before" || fail 'the medium was written to'
+run vmseed -q --home "$hq" export --media "$caddy" --for dr "new=$tmp/web01.img"
