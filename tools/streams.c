@@ -14,18 +14,26 @@ void streams_open(void)
 			abort();	/* no /dev/null and no way to say so */
 }
 
+/* Whatever is full behind stdout, it is no medium: exit 1. */
+static int output_failed(struct seed_error *err)
+{
+	seed_error_sys(err, errno, "write to stdout");
+	err->kind = SEED_ERR_SYSTEM;
+	return -1;
+}
+
 int streams_finish(struct seed_error *err)
 {
 	int failed = ferror(stdout);
 
 	errno = 0;
 	if (fflush(stdout) != 0)
-		return seed_error_sys(err, errno, "write to stdout");
+		return output_failed(err);
 	/* The stream keeps only that an earlier write failed, not why. */
 	if (failed)
 		return seed_error_set(err, SEED_ERR_SYSTEM, "writing to stdout failed");
 	/* A network file system tells of a full disk only here. */
 	if (close(STDOUT_FILENO) < 0 && errno != EINTR)
-		return seed_error_sys(err, errno, "write to stdout");
+		return output_failed(err);
 	return 0;
 }

@@ -245,17 +245,21 @@ static int put_manifest(struct finish *f, const struct seed_export_vm *vm,
 }
 
 /* The set itself remembers which generations were signed: a home that was restored from a backup has
- * forgotten some, and a number is never used twice. A seed that cannot be read says nothing. */
+ * forgotten some, and a number is never used twice on one line. A seed that cannot be read, or
+ * that is of another line, says nothing. */
 static void look_back(struct finish *f, struct seed_export_vm *vm)
 {
 	for (size_t i = 0; i < f->volume->seeds.count; i++) {
 		SEED_AUTO(seed_seed_closep) struct seed_seed *seed = NULL;
+		const struct seed_manifest *m;
 
 		if (seed_seed_open(&seed, f->volume, seed_vec_at(&f->volume->seeds, i), NULL) < 0 ||
 		    !seed_id_equal(&seed->manifest.uuid, &vm->uuid))
 			continue;
-		if (seed->manifest.generation > vm->kept->generation)
-			vm->kept->generation = seed->manifest.generation;
+		m = &seed->manifest;
+		if (seed_lineage_compare(&vm->kept->lineage, vm->kept->generation, &m->lineage,
+					 m->generation) == SEED_LINEAGE_NEWER)
+			vm->kept->generation = m->generation;
 	}
 }
 
