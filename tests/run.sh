@@ -24,7 +24,8 @@ shift $((OPTIND - 1))
 logs=${BUILD:-build}/logs
 results=$(mktemp -d) || exit 1
 trap 'rm -rf "$results"' EXIT
-trap 'trap - TERM; kill 0; exit 130' INT TERM
+# Told to stop: each test stops (timeout hands it on to all of its processes), nobody else does.
+trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 mkdir -p "$logs" || exit 1
 export BUILD LC_ALL=C.UTF-8 TZ=UTC
 unset VMSEED_HOME XDG_DATA_HOME NO_COLOR
@@ -35,13 +36,17 @@ cmocka_count() { # WORD LOG
 }
 
 run_one() { # NUMBER TEST
-	local name=${2#"${BUILD:-build}"/} log status start seconds verdict passed=0 failed=0 skipped=0
+	local child name=${2#"${BUILD:-build}"/} log status start seconds verdict passed=0 failed=0 skipped=0
 	name=${name#*tests/}
 	log=$logs/${name//\//_}.log
 	start=$EPOCHREALTIME
 	# shellcheck disable=SC2086 # a wrapper is words
-	timeout -k 10 "$limit" $wrapper "$2" </dev/null >"$log" 2>&1
+	timeout -k 10 "$limit" $wrapper "$2" </dev/null >"$log" 2>&1 &
+	child=$!
+	trap 'kill "$child" 2>/dev/null' TERM
+	wait "$child"
 	status=$?
+	trap - TERM
 	seconds=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", b - a }')
 	passed=$(cmocka_count PASSED "$log")
 	failed=$(cmocka_count FAILED "$log")

@@ -31,6 +31,7 @@ says 'web01 changed while it was read' vmseed -q --home "$hq" export --media "$c
 grep -q 'changed' "$tmp/out" || fail 'the table does not say changed'
 kill "$writer"
 wait "$writer" 2>/dev/null || true
+trap 'rm -rf "$tmp"' EXIT	# the number of a process that is gone may be another's
 run vmseed -q --home "$dr" verify --media "$caddy"
 run vmseed -q --home "$dr" import --media "$caddy"
 [ "$(vmseed --home "$dr" status --json | json "d['replicas'][0]['captured']")" = changed ] ||
