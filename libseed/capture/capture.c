@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "block/merkle.h"
-#include "capture/stamp.h"
+#include "block/stamp.h"
 
 struct seed_capture {
 	struct seed_capture_options opt;

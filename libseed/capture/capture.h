@@ -13,7 +13,7 @@
 #ifndef SEED_CAPTURE_CAPTURE_H
 #define SEED_CAPTURE_CAPTURE_H
 
-#include "capture/scan.h"
+#include "block/scan.h"
 #include "capture/source_vm.h"
 
 struct seed_capture;

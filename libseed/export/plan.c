@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "capture/scan.h"
+#include "block/scan.h"
 #include "capture/source_vm.h"
 #include "export/export.h"
 #include "image/raw_source.h"

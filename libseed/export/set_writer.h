@@ -17,7 +17,7 @@
 #ifndef SEED_EXPORT_SET_WRITER_H
 #define SEED_EXPORT_SET_WRITER_H
 
-#include "capture/scan.h"
+#include "block/scan.h"
 #include "media/set_record.h"
 
 struct seed_set_writer;

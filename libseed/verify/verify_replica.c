@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "block/merkle.h"
-#include "capture/scan.h"
+#include "block/scan.h"
 #include "image/raw_source.h"
 #include "replica/missing.h"
 #include "replica/replica.h"

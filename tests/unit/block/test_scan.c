@@ -9,7 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/cleanup.h"
-#include "capture/scan.h"
+#include "block/scan.h"
 #include "crypto/digest.h"
 #include "image/mem_image.h"
 #include "image/raw_source.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* See scan.h. Submission runs ahead of delivery by up to @depth chunks. */
-#include "capture/scan.h"
+#include "block/scan.h"
 
 #include <errno.h>
 #include <stdatomic.h>

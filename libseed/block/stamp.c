@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* See stamp.h. */
-#include "capture/stamp.h"
+#include "block/stamp.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,23 +11,21 @@
 #include "base/cleanup.h"
 #include "block/grid.h"
 #include "doc/home_doc.h"
-#include "vmdef/vmdef.h"
 
 #define STAMP_SCHEMA "vmseed-stamp"
 #define STAMP_MAX 4096u
-#define STAMP_NAME (SEED_SLOT_MAX + sizeof(SEED_STAMP_PART ".stamp"))
+#define STAMP_NAME (SEED_STAMP_STEM_MAX + sizeof(".stamp"))
 #define NUMBER_MAX 24			/* bytes of a 64-bit number in decimal, sign and NUL */
 
-static int stamp_name(char out[STAMP_NAME], const char *slot, struct seed_error *err)
+static int stamp_name(char out[STAMP_NAME], const char *stem, struct seed_error *err)
 {
-	char bare[SEED_SLOT_MAX + 1];
-	size_t len = strcspn(slot, "+");
+	size_t len = strspn(stem, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "0123456789:._+=-");
 
-	snprintf(bare, sizeof(bare), "%.*s", (int)len, slot);
-	if (len > SEED_SLOT_MAX || !seed_slot_valid(bare) ||
-	    (slot[len] && strcmp(slot + len, SEED_STAMP_PART) != 0))
-		return seed_error_set(err, SEED_ERR_FORMAT, "not a slot");
-	snprintf(out, STAMP_NAME, "%s.stamp", slot);
+	if (len == 0 || len > SEED_STAMP_STEM_MAX || stem[len] || strcmp(stem, ".") == 0 ||
+	    strcmp(stem, "..") == 0)
+		return seed_error_set(err, SEED_ERR_FORMAT, "no name for a stamp");
+	snprintf(out, STAMP_NAME, "%s.stamp", stem);
 	return 0;
 }
 
@@ -75,14 +73,14 @@ static int64_t take_time(struct seed_json_reader *r, const char *key)
 	return negative ? -(int64_t)magnitude : (int64_t)magnitude;
 }
 
-int seed_stamp_write(int dir, const char *slot, const struct seed_stamp *stamp,
+int seed_stamp_write(int dir, const char *stem, const struct seed_stamp *stamp,
 		     struct seed_error *err)
 {
 	const struct seed_source_identity *identity = &stamp->identity;
 	SEED_AUTO(seed_json_freep) struct seed_json *doc = seed_home_doc_new(STAMP_SCHEMA);
 	char name[STAMP_NAME];
 
-	if (stamp_name(name, slot, err) < 0)
+	if (stamp_name(name, stem, err) < 0)
 		return -1;
 	set_number(doc, "device", false, identity->device);
 	set_number(doc, "inode", false, identity->inode);
@@ -112,14 +110,14 @@ static int take_members(struct seed_stamp *stamp, struct seed_json_reader *r)
 	return 0;
 }
 
-int seed_stamp_read(struct seed_stamp *out, int dir, const char *slot, struct seed_error *err)
+int seed_stamp_read(struct seed_stamp *out, int dir, const char *stem, struct seed_error *err)
 {
 	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
 	struct seed_stamp stamp = { 0 };
 	struct seed_json_reader r;
 	char name[STAMP_NAME];
 
-	if (stamp_name(name, slot, err) < 0 ||
+	if (stamp_name(name, stem, err) < 0 ||
 	    seed_home_doc_read(&doc, &r, dir, name, STAMP_MAX, STAMP_SCHEMA, err) < 0)
 		return -1;
 	if (take_members(&stamp, &r) < 0)

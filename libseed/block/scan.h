@@ -7,8 +7,8 @@
  * blocks. What a caller knows already (kept digests of a source that is
  * provably unchanged) is not read either.
  */
-#ifndef SEED_CAPTURE_SCAN_H
-#define SEED_CAPTURE_SCAN_H
+#ifndef SEED_BLOCK_SCAN_H
+#define SEED_BLOCK_SCAN_H
 
 #include "base/cancel.h"
 #include "base/pool.h"

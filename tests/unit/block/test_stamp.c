@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "cmocka_all.h"
 
-#include "capture/stamp.h"
+#include "block/stamp.h"
 #include "tmpdir.h"
 
 static const struct seed_stamp sample = {
@@ -26,7 +26,7 @@ static void a_stamp_is_read_as_it_was_written(void **state)
 	assert_fails(seed_stamp_read(&out, home->fd, "vdb", &err), &err, SEED_ERR_NOTFOUND);
 	assert_fails(seed_stamp_write(home->fd, "../vda", &sample, &err), &err, SEED_ERR_FORMAT);
 	assert_fails(seed_stamp_read(&out, home->fd, "..", &err), &err, SEED_ERR_FORMAT);
-	assert_fails(seed_stamp_write(home->fd, "vda+other", &sample, &err), &err, SEED_ERR_FORMAT);
+	assert_fails(seed_stamp_write(home->fd, "vda/other", &sample, &err), &err, SEED_ERR_FORMAT);
 	assert_ok(seed_stamp_write(home->fd, "vdb" SEED_STAMP_PART, &sample, &err), &err);
 	assert_fails(seed_stamp_read(&out, home->fd, "vdb", &err), &err, SEED_ERR_NOTFOUND);
 }
