@@ -15,6 +15,7 @@ static const char *kind_name(enum seed_error_kind kind)
 		[SEED_ERR_BUSY] = "busy",	    [SEED_ERR_LOCKED] = "locked",
 		[SEED_ERR_PARTIAL] = "partial",	    [SEED_ERR_CANCELLED] = "cancelled",
 		[SEED_ERR_NOTFOUND] = "not-found",
+		[SEED_ERR_LINK] = "link",
 	};
 
 	return names[kind] ? names[kind] : "none";

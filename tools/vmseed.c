@@ -77,6 +77,7 @@ static int exit_status(const struct seed_error *err)
 	case SEED_ERR_RANGE:
 	case SEED_ERR_FORMAT:
 	case SEED_ERR_NOTFOUND:
+	case SEED_ERR_LINK:
 		break;
 	}
 	return 1;

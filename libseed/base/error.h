@@ -25,6 +25,7 @@ enum seed_error_kind {
 	SEED_ERR_PARTIAL,	/* some done; the rest has verdicts of its own */
 	SEED_ERR_CANCELLED,	/* asked to stop */
 	SEED_ERR_NOTFOUND,	/* no such key, card, replica, seed */
+	SEED_ERR_LINK,		/* the connection to another site broke: trying again may help */
 };
 
 struct seed_error {			/* plain data: copied by =, never freed */

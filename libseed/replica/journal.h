@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The redo journal of a replica: a pool of verified blocks by digest, in the file
+ * STORE/REPLICA/sync/journal (vmseed-journal(5)). It belongs to one replica and knows no positions:
+ * what arrived before a cut is used again even when the source moved on.
+ *
+ *   header[64] = "VMSEEDRJ" version:u16=1 zero[6] site[16] uuid[16] zero[16]
+ *   entry      = "VSRE" length:u32 digest[32], then @length bytes (1 to 65,536)
+ *
+ * Opening reads every entry and checks its SHA-256; a torn or damaged tail is cut off, and a damaged
+ * entry in the middle ends the pool there as well. A journal of another replica is FORMAT.
+ * One thread at a time.
+ */
+#ifndef SEED_REPLICA_JOURNAL_H
+#define SEED_REPLICA_JOURNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/id.h"
+
+struct seed_journal;
+
+/* @dir: the sync/ folder; made there (0600) when missing. */
+int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *site,
+		      const struct seed_id *uuid, const struct seed_cancel *cancel,
+		      struct seed_error *err);
+void seed_journal_close(struct seed_journal *journal);	/* not synced; NULL is fine */
+static inline void seed_journal_closep(struct seed_journal **j) { seed_journal_close(*j); }
+
+bool seed_journal_has(const struct seed_journal *journal, const struct seed_digest *digest);
+/* The caller has checked that @digest is that of @data. One that is there already is fine. ENOSPC is
+ * SEED_ERR_MEDIUM, and the journal stays usable up to the entry before. */
+int seed_journal_add(struct seed_journal *journal, const struct seed_digest *digest,
+		     const void *data, uint32_t len, struct seed_error *err);
+/* @buf holds SEED_BLOCK_SIZE bytes. Checked again: INTEGRITY when the file has rotten; NOTFOUND. */
+int seed_journal_read(struct seed_journal *journal, const struct seed_digest *digest, void *buf,
+		      uint32_t *len, struct seed_error *err);
+int seed_journal_sync(struct seed_journal *journal, struct seed_error *err);
+uint64_t seed_journal_blocks(const struct seed_journal *journal);
+uint64_t seed_journal_bytes(const struct seed_journal *journal);	/* of the file */
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Is a replica's disk still what its digest list says? Answered without reading where its stamp
+ * (STEM.stamp, block/stamp.h) proves it: device, inode, size, mtime and ctime are those
+ * of the last proof.
+ *
+ * What was just written has the time of now, and a second writer within the clock's step would not
+ * show. So the writer sets the file's mtime back by SEED_SET_BACK seconds once it is durable, and
+ * stamps that: any later write brings mtime to now, however coarse the clock.
+ */
+#ifndef SEED_REPLICA_PROOF_H
+#define SEED_REPLICA_PROOF_H
+
+#include "base/event.h"
+#include "base/pool.h"
+#include "replica/replica.h"
+
+#define SEED_SET_BACK 10	/* seconds */
+
+enum seed_proved {
+	SEED_PROVED_STAMP,	/* unchanged since the last proof; nothing was read */
+	SEED_PROVED_FULL,	/* read whole, and equal to its list */
+	SEED_PROVED_ROTTEN,	/* read whole: blocks differ though nobody wrote to it */
+	SEED_PROVED_EDITED,	/* blocks differ, and it was written to since (or nobody knows) */
+};
+
+struct seed_proof {
+	enum seed_proved result;
+	struct seed_vec differ;		/* struct seed_run of kind MISSING: what differs, known missing
+					 * blocks left out */
+	uint64_t differ_blocks, bytes_read;
+};
+void seed_proof_clear(struct seed_proof *proof);
+
+struct seed_proof_options {
+	bool paranoid;			/* read it whatever the stamp says */
+	struct seed_pool *pool;
+	size_t depth;			/* MiB in flight */
+	const struct seed_events *events;
+	const struct seed_cancel *cancel;
+};
+
+/* Needs the replica's lock. BUSY when somebody has the disk open for writing (QEMU's lock, a
+ * lease). After FULL the disk is stamped anew. A block device is never proven by a stamp. */
+int seed_replica_prove(struct seed_proof *out, const struct seed_replica *replica, size_t disk,
+		       const struct seed_proof_options *opt, struct seed_error *err);
+
+/* The disk was just made to be what its list says, and is durable: set its time back and stamp it.
+ * @dir: where disk and list lie, by @stem. */
+int seed_replica_stamp(int dir, const char *stem, const char *disk_file, uint64_t blocks,
+		       struct seed_error *err);
+
+#endif
