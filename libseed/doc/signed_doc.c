@@ -21,6 +21,7 @@ static const char *const names[SEED_DOC_TYPES] = {
 	[SEED_DOC_RECEIPT] = "receipt",
 	[SEED_DOC_CUSTODY] = "custody",
 	[SEED_DOC_HISTORY] = "history",
+	[SEED_DOC_HELLO] = "hello",
 };
 
 const char *seed_doc_type_name(enum seed_doc_type type)

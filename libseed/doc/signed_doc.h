@@ -20,8 +20,9 @@
 enum seed_doc_type {
 	SEED_DOC_CARD, SEED_DOC_MEDIUM, SEED_DOC_VOLUME, SEED_DOC_COMMIT, SEED_DOC_SET,
 	SEED_DOC_MANIFEST, SEED_DOC_OFFER, SEED_DOC_RECEIPT, SEED_DOC_CUSTODY, SEED_DOC_HISTORY,
+	SEED_DOC_HELLO,
 };
-#define SEED_DOC_TYPES 10
+#define SEED_DOC_TYPES 11
 
 const char *seed_doc_type_name(enum seed_doc_type type);	/* "card", "medium", ... */
 
