@@ -20,6 +20,8 @@ static const struct cli_command commands[] = {
 	{ "export", cmd_export, "VMs to a medium, each disk read once" },
 	{ "verify", cmd_verify, "a medium or a replica, read whole" },
 	{ "import", cmd_import, "every VM on the media becomes a replica" },
+	{ "resync", cmd_resync, "replicas at another site brought up to date" },
+	{ "serve", cmd_serve, "the far end of a resync" },
 	{ "status", cmd_status, "this site's replicas, and the VMs that it exports" },
 	{ "help", cmd_help, "how a command is used" },
 	{ NULL, NULL, NULL },

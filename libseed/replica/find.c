@@ -6,7 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
+#include "base/path.h"
 #include "base/text.h"
+#include "replica/replica_internal.h"
 
 struct find {
 	const char *wanted;
@@ -49,4 +52,47 @@ int seed_replica_find(char *folder, int store, const char *name, struct seed_err
 		return seed_error_set(err, SEED_ERR_NOTFOUND,
 				      "%s: no such replica ('vmseed status' lists them)", quoted);
 	return seed_error_set(err, SEED_ERR_USAGE, "%s: several replicas fit: %s", quoted, f.all);
+}
+
+struct find_vm {
+	int store;
+	const struct seed_id *site, *uuid;
+	char tag[9];			/* what its folder's name ends with */
+	char *folder;
+	bool found;
+};
+
+static int look_at_name(const char *name, void *arg, struct seed_error *err)
+{
+	struct find_vm *f = arg;
+	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
+	const char *dot = strrchr(name, '.');
+	struct seed_error why = { 0 };
+
+	if (!seed_replica_name_valid(name) || strcmp(dot + 1, f->tag) != 0)
+		return 0;
+	/* One that is broken is this VM's all the same, as far as its name tells: who opens it
+	 * will say what is wrong. */
+	if (seed_replica_open(&r, f->store, name, false, &why) < 0) {
+		if (why.kind == SEED_ERR_NOTFOUND)
+			return 0;
+		*err = why;
+		return -1;
+	}
+	if (!seed_id_equal(&r->site, f->site) || !seed_id_equal(&r->uuid, f->uuid))
+		return 0;
+	snprintf(f->folder, SEED_REPLICA_NAME, "%s", name);
+	f->found = true;
+	return 0;
+}
+
+int seed_replica_find_vm(char *folder, int store, const struct seed_id *site,
+			 const struct seed_id *uuid, struct seed_error *err)
+{
+	struct find_vm f = { .store = store, .site = site, .uuid = uuid, .folder = folder };
+
+	seed_replica_tag(site, uuid, f.tag);
+	if (seed_path_each(store, ".", SEED_STORE_NAMES_MAX, look_at_name, &f, err) < 0)
+		return -1;
+	return f.found ? 0 : seed_error_set(err, SEED_ERR_NOTFOUND, "there is no replica of this VM");
 }

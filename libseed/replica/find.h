@@ -9,4 +9,9 @@
 /* @folder holds SEED_REPLICA_NAME. NOTFOUND, or USAGE that lists them when several fit. */
 int seed_replica_find(char *folder, int store, const char *name, struct seed_error *err);
 
+/* The folder of the VM (@site, @uuid), whatever it is called by now: a replica keeps its folder when its VM
+ * is renamed. NOTFOUND. */
+int seed_replica_find_vm(char *folder, int store, const struct seed_id *site,
+			 const struct seed_id *uuid, struct seed_error *err);
+
 #endif

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "block/merkle.h"
 #include "block/scan.h"
 #include "image/raw_source.h"
+#include "replica/manifest_file.h"
 #include "replica/missing.h"
 #include "replica/replica.h"
 #include "verify/verify_internal.h"
@@ -23,28 +23,6 @@ struct replica_check {
 	struct seed_pool *pool;
 	uint64_t total, done;		/* bytes, for progress */
 };
-
-static int open_manifest(struct replica_check *c, struct seed_error *err)
-{
-	SEED_AUTO(seed_freep) char *text = NULL;
-	SEED_AUTO(seed_freep) char *signature = NULL;
-	const struct seed_trusted *signer;
-	size_t len, signature_len;
-
-	if (seed_file_read(c->replica->dir, "manifest.json", SEED_MANIFEST_MAX, &text, &len, err) < 0 ||
-	    seed_file_read(c->replica->dir, "manifest.json.minisig", SEED_SIGNATURE_MAX, &signature,
-			   &signature_len, err) < 0)
-		return -1;
-	if (seed_trust_verify(&signer, c->opt->trust, text, len, signature, signature_len, err) < 0 ||
-	    seed_manifest_open(&c->manifest, text, len, signature, signature_len, &signer->card.key,
-			       err) < 0)
-		return seed_error_prefix(err, "manifest.json");
-	if (!seed_id_equal(&c->manifest.uuid, &c->replica->uuid) ||
-	    !seed_id_equal(&c->manifest.seed, &c->replica->seed))
-		return seed_error_set(err, SEED_ERR_IDENTITY,
-				      "manifest.json belongs to another VM or seed than replica.json says");
-	return 0;
-}
 
 /* A run of bad blocks grows, or a new one begins. */
 static int add_bad(struct seed_verify_disk *d, uint64_t block, struct seed_error *err)
@@ -238,7 +216,7 @@ int seed_verify_replica(struct seed_verify_replica *out, int store, const char *
 		     seed_error_set(err, SEED_ERR_BUSY,
 				    "is %s: finish its import first, then verify",
 				    seed_replica_state_name(c.replica->state)) :
-		     open_manifest(&c, err);
+		     seed_replica_manifest(&c.manifest, c.replica, opt->trust, err);
 	if (rc == 0)
 		rc = seed_pool_new(&c.pool, &pool, err);
 	if (rc == 0)

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Getting the blocks that differ: from the journal of an earlier run, from what lies elsewhere at this
+ * site, or from the sender. Questions on their way are bounded by the bytes that they may bring
+ * (IN_FLIGHT blocks of 64 KiB); answers come in the order of the questions. What is here counts when its
+ * SHA-256 does.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "block/list_diff.h"
+#include "crypto/digest.h"
+#include "resync/receiver.h"
+
+#define IN_FLIGHT 2048u			/* blocks: 128 MiB */
+#define BATCH SEED_REQUEST_BLOCKS
+#define KNOWN_MEMORY (64u << 20)
+#define CHECKPOINT_BYTES (256u << 20)
+#define CHECKPOINT_MS 30000u
+#define BUCKETS 4096u
+
+struct wanted {
+	uint64_t index;
+	struct seed_digest digest;
+	uint8_t disk;
+	bool hints;
+};
+
+struct fetch {
+	struct seed_receiving *r;
+	struct wanted ring[IN_FLIGHT];	/* asked for, oldest first */
+	unsigned int first, count;
+	uint16_t buckets[BUCKETS];	/* how many of the ring have these first bits */
+	struct seed_msg_request batch;	/* not sent yet */
+	unsigned int batched;		/* of the ring, at its end */
+	struct seed_vec later;		/* struct wanted: their digest is on its way for another place, or
+					 * hints led astray */
+	uint8_t *buf;			/* a block */
+	uint64_t unsafe;		/* bytes since the last checkpoint */
+	uint64_t checkpoint_ms;
+	uint64_t done;			/* blocks, for progress */
+};
+
+static unsigned int bucket_of(const struct seed_digest *digest)
+{
+	return (digest->bytes[0] | (unsigned int)digest->bytes[1] << 8) % BUCKETS;
+}
+
+static uint32_t length_of(const struct fetch *t, const struct wanted *w)
+{
+	return seed_grid_length(t->r->disks[w->disk].size, w->index);
+}
+
+static void report(struct fetch *t)
+{
+	const struct seed_receiving *r = t->r;
+
+	seed_event_send(r->s->opt->events, &(struct seed_event){
+		.kind = SEED_EVENT_PROGRESS, .phase = "receiving", .vm = r->head.name,
+		.done = t->done * SEED_BLOCK_SIZE,
+		.total = r->counts.changed * SEED_BLOCK_SIZE });
+}
+
+/* ---- putting ---- */
+
+/* What arrived must survive a cut: now and then it is made durable. */
+static int checkpoint(struct fetch *t, struct seed_error *err)
+{
+	uint64_t now = seed_clock_ms();
+
+	if (t->unsafe < CHECKPOINT_BYTES && now - t->checkpoint_ms < CHECKPOINT_MS)
+		return 0;
+	t->unsafe = 0;
+	t->checkpoint_ms = now;
+	return seed_sync_checkpoint(t->r->sync, err);
+}
+
+static int put(struct fetch *t, const struct wanted *w, struct seed_error *err)
+{
+	const struct seed_receiving_disk *d = &t->r->disks[w->disk];
+
+	if (seed_sync_put(t->r->sync, w->disk, w->index, &w->digest, t->buf, length_of(t, w),
+			  err) < 0)
+		return -1;
+	if (t->r->s->known && t->r->replica)
+		seed_known_add(t->r->s->known, t->r->replica->name, d->file, w->index, &w->digest);
+	t->unsafe += length_of(t, w);
+	t->done++;
+	report(t);
+	return checkpoint(t, err);
+}
+
+/* ---- from here ---- */
+
+static int ensure_known(struct fetch *t, struct seed_error *err)
+{
+	struct seed_session *s = t->r->s;
+	uint64_t memory = s->opt->memory && s->opt->memory < KNOWN_MEMORY ? s->opt->memory :
+									    KNOWN_MEMORY;
+
+	if (seed_known_is_of(s->known, &t->r->head.origin))
+		return 0;
+	seed_known_free(s->known);
+	s->known = NULL;
+	return seed_known_new(&s->known, s->store, &t->r->head.origin, memory, s->opt->cancel, err);
+}
+
+static int take_local(struct fetch *t, const struct wanted *w, bool *found, struct seed_error *err)
+{
+	uint32_t len = length_of(t, w), got;
+
+	*found = false;
+	if (seed_sync_has(t->r->sync, w->disk, w->index, &w->digest)) {
+		t->r->counts.journal++;
+		t->done++;
+		*found = true;
+		return 0;
+	}
+	/* In the journal for another place; or, for a disk that is written in place, by digest. */
+	if (seed_journal_has(seed_sync_journal(t->r->sync), &w->digest) &&
+	    seed_journal_read(seed_sync_journal(t->r->sync), &w->digest, t->buf, &got, NULL) == 0 &&
+	    got == len) {
+		t->r->counts.journal++;
+		*found = true;
+		return put(t, w, err);
+	}
+	if (ensure_known(t, err) < 0)
+		return -1;
+	if (!seed_known_read(t->r->s->known, &w->digest, t->buf, len))
+		return 0;
+	t->r->counts.local++;
+	*found = true;
+	return put(t, w, err);
+}
+
+/* ---- asking ---- */
+
+static bool on_its_way(const struct fetch *t, const struct seed_digest *digest)
+{
+	if (!t->buckets[bucket_of(digest)])
+		return false;
+	for (unsigned int i = 0; i < t->count; i++)
+		if (seed_digest_equal(&t->ring[(t->first + i) % IN_FLIGHT].digest, digest))
+			return true;
+	return false;
+}
+
+static int send_batch(struct fetch *t, struct seed_error *err)
+{
+	struct seed_buf buf = { 0 };
+
+	if (!t->batch.count)
+		return 0;
+	if (t->r->s->opt->may_go_on && !t->r->s->opt->may_go_on(t->r->s->opt->arg))
+		return seed_error_set(err, SEED_ERR_PARTIAL,
+				      "the window closed before it was done: the next run goes on where this "
+				      "one stopped");
+	if (seed_msg_request_put(&buf, &t->batch, err) < 0) {
+		seed_buf_free(&buf);
+		return -1;
+	}
+	t->batch.count = 0;
+	t->batched = 0;
+	return seed_session_send(t->r->s, SEED_FRAME_REQUEST, &buf, err);
+}
+
+static int receive_block(struct fetch *t, struct seed_error *err);
+
+static int ask(struct fetch *t, struct wanted *w, struct seed_error *err)
+{
+	struct seed_msg_ask *a;
+
+	while (t->count == IN_FLIGHT) {
+		if (send_batch(t, err) < 0 || receive_block(t, err) < 0)
+			return -1;
+	}
+	if (t->batch.count && (t->batch.disk != w->disk || t->batch.hints != w->hints) &&
+	    send_batch(t, err) < 0)
+		return -1;
+	t->batch.disk = w->disk;
+	t->batch.hints = w->hints;
+	a = &t->batch.ask[t->batch.count++];
+	a->index = w->index;
+	if (w->hints)
+		seed_hints(&t->r->key, t->buf, length_of(t, w), a->hints);
+	t->ring[(t->first + t->count++) % IN_FLIGHT] = *w;
+	t->buckets[bucket_of(&w->digest)]++;
+	t->batched++;
+	t->r->counts.fetched++;
+	return t->batch.count == BATCH ? send_batch(t, err) : 0;
+}
+
+/* What lies at this place now is mostly what will lie there: its pieces are compared. */
+static int ask_for(struct fetch *t, struct wanted *w, enum seed_block_kind base,
+		   struct seed_error *err)
+{
+	w->hints = base == SEED_BLOCK_DATA &&
+		   seed_sync_read(t->r->sync, w->disk, w->index, t->buf, NULL) == 0;
+	return ask(t, w, err);
+}
+
+/* ---- receiving ---- */
+
+/* The pieces that came, over those that are here. */
+static int assemble(struct fetch *t, const struct wanted *w, const struct seed_msg_block *m,
+		    struct seed_error *err)
+{
+	uint32_t len = length_of(t, w), from = 0;
+
+	if (!w->hints)
+		return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: pieces that were not asked for");
+	if (seed_sync_read(t->r->sync, w->disk, w->index, t->buf, err) < 0)
+		return -1;
+	for (unsigned int i = 0; i < SEED_PIECES; i++) {
+		uint32_t at = i * SEED_PIECE_SIZE, n;
+
+		if (!(m->pieces >> i & 1))
+			continue;
+		if (at >= len)
+			return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: a piece past its end");
+		n = len - at < SEED_PIECE_SIZE ? len - at : SEED_PIECE_SIZE;
+		if (n > m->len - from)
+			return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: pieces that are cut short");
+		memcpy(t->buf + at, m->data + from, n);
+		from += n;
+	}
+	return from == m->len ? 0 : seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: more than its pieces");
+}
+
+static int wrong_bytes(const struct fetch *t, const struct wanted *w, struct seed_error *err)
+{
+	return seed_error_set(err, SEED_ERR_INTEGRITY,
+			      "block %" PRIu64 " of disk %s is not what its digest says", w->index,
+			      t->r->head.disks[w->disk].slot);
+}
+
+/* Changed at the source since it was listed: the list says what it is now. */
+static int note_changed(struct fetch *t, struct wanted *w, const struct seed_msg_block *m,
+			struct seed_error *err)
+{
+	w->digest = m->digest;
+	return seed_list_set(t->r->disks[w->disk].next, w->index, &m->digest, 1, err);
+}
+
+static int take_block(struct fetch *t, struct wanted w, const struct seed_msg_block *m,
+		      struct seed_error *err)
+{
+	struct seed_digest digest;
+
+	if (m->changed && note_changed(t, &w, m, err) < 0)
+		return -1;
+	if (m->form == SEED_FORM_ZERO) {
+		t->done++;
+		return seed_sync_put_zero(t->r->sync, w.disk, w.index, err);
+	}
+	if (m->form == SEED_FORM_PIECES) {
+		if (assemble(t, &w, m, err) < 0)
+			return -1;
+	} else if (m->len != length_of(t, &w)) {
+		return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: %" PRIu32 " bytes", m->len);
+	} else {
+		memcpy(t->buf, m->data, m->len);
+	}
+	seed_digest_of(&digest, t->buf, length_of(t, &w));
+	if (!seed_digest_equal(&digest, &w.digest)) {
+		if (m->form != SEED_FORM_PIECES)
+			return wrong_bytes(t, &w, err);
+		w.hints = false;	/* two pieces had one hint: all of it, then */
+		t->r->counts.fetched--;
+		return seed_vec_push(&t->later, sizeof(w), &w) ? 0 :
+		       seed_error_sys(err, ENOMEM, "blocks");
+	}
+	return put(t, &w, err);
+}
+
+static int receive_block(struct fetch *t, struct seed_error *err)
+{
+	struct wanted w = t->ring[t->first];
+	struct seed_msg_block m;
+	struct seed_frame f;
+
+	if (seed_session_expect(t->r->s, &f, SEED_FRAME_BLOCK, NULL, err) < 0 ||
+	    seed_msg_block_get(&m, &f, err) < 0)
+		return -1;
+	if (m.disk != w.disk || m.index != w.index)
+		return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: one that nobody asked for");
+	t->first = (t->first + 1) % IN_FLIGHT;
+	t->count--;
+	t->buckets[bucket_of(&w.digest)]--;
+	return take_block(t, w, &m, err);
+}
+
+/* ---- the walk ---- */
+
+static int want(struct fetch *t, struct wanted *w, enum seed_block_kind base,
+		struct seed_error *err)
+{
+	bool found;
+
+	if (take_local(t, w, &found, err) < 0)
+		return -1;
+	if (found)
+		return 0;
+	if (!on_its_way(t, &w->digest))
+		return ask_for(t, w, base, err);
+	w->hints = base == SEED_BLOCK_DATA;
+	return seed_vec_push(&t->later, sizeof(*w), w) ? 0 : seed_error_sys(err, ENOMEM, "blocks");
+}
+
+static int walk_disk(struct fetch *t, uint8_t disk, struct seed_error *err)
+{
+	const struct seed_receiving_disk *d = &t->r->disks[disk];
+	SEED_AUTO(seed_freep) struct seed_list_diff *diff = malloc(sizeof(*diff));
+	struct seed_digest old;
+	bool more;
+
+	if (!diff)
+		return seed_error_sys(err, ENOMEM, "blocks");
+	seed_list_diff_begin(diff, d->base, d->next);
+	for (;;) {
+		struct wanted w = { .disk = disk };
+
+		if (seed_cancelled(t->r->s->opt->cancel, err) < 0 ||
+		    seed_list_diff_next(diff, &more, &w.index, &old, &w.digest, err) < 0)
+			return -1;
+		if (!more)
+			return 0;
+		if (seed_digest_kind(&w.digest) != SEED_BLOCK_DATA) {
+			t->done++;
+			continue;
+		}
+		if (want(t, &w, seed_digest_kind(&old), err) < 0)
+			return -1;
+	}
+}
+
+/* How much differs: for the sender's progress, and ours. */
+static int count_changed(struct seed_receiving *r, struct seed_error *err)
+{
+	SEED_AUTO(seed_freep) struct seed_list_diff *diff = malloc(sizeof(*diff));
+	struct seed_digest old, new;
+	uint64_t index;
+	bool more;
+
+	if (!diff)
+		return seed_error_sys(err, ENOMEM, "blocks");
+	for (uint32_t i = 0; i < r->head.disk_count; i++) {
+		seed_list_diff_begin(diff, r->disks[i].base, r->disks[i].next);
+		for (;;) {
+			if (seed_list_diff_next(diff, &more, &index, &old, &new, err) < 0)
+				return -1;
+			if (!more)
+				break;
+			r->counts.changed++;
+		}
+	}
+	return 0;
+}
+
+static int send_counts(struct seed_receiving *r, uint8_t type, const struct seed_msg_need *counts,
+		       struct seed_error *err)
+{
+	struct seed_buf buf = { 0 };
+
+	if (seed_msg_need_put(&buf, counts, err) < 0) {
+		seed_buf_free(&buf);
+		return -1;
+	}
+	return seed_session_send(r->s, type, &buf, err);
+}
+
+static int drain(struct fetch *t, struct seed_error *err)
+{
+	if (send_batch(t, err) < 0)
+		return -1;
+	while (t->count)
+		if (receive_block(t, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* Twice at most: what comes back a second time is asked for whole, and then it is right or wrong. */
+static int fetch_later(struct fetch *t, struct seed_error *err)
+{
+	while (t->later.count) {
+		struct seed_vec now = t->later;
+		int rc = 0;
+
+		t->later = (struct seed_vec){ 0 };
+		for (size_t i = 0; rc == 0 && i < now.count; i++) {
+			struct wanted *w = seed_vec_at(&now, i);
+
+			rc = want(t, w, w->hints ? SEED_BLOCK_DATA : SEED_BLOCK_MISSING, err);
+		}
+		seed_vec_free(&now);
+		if (rc < 0 || drain(t, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int fetch_all(struct fetch *t, struct seed_error *err)
+{
+	struct seed_receiving *r = t->r;
+	struct seed_msg_need need;
+
+	if (count_changed(r, err) < 0)
+		return -1;
+	need = r->counts;
+	need.fetched = need.changed;	/* as far as is known yet */
+	if (send_counts(r, SEED_FRAME_NEED, &need, err) < 0)
+		return -1;
+	seed_event_send(r->s->opt->events, &(struct seed_event){
+		.kind = SEED_EVENT_PHASE, .phase = "receiving", .vm = r->head.name,
+		.total = r->counts.changed * SEED_BLOCK_SIZE });
+	for (uint32_t i = 0; i < r->head.disk_count; i++)
+		if (walk_disk(t, (uint8_t)i, err) < 0)
+			return -1;
+	if (drain(t, err) < 0 || fetch_later(t, err) < 0)
+		return -1;
+	return r->fill ? 0 : send_counts(r, SEED_FRAME_ARRIVED, &r->counts, err);
+}
+
+int seed_receiver_fetch(struct seed_receiving *r, struct seed_error *err)
+{
+	struct fetch *t = calloc(1, sizeof(*t));
+	int rc = -1;
+
+	if (!t)
+		return seed_error_sys(err, ENOMEM, "blocks");
+	t->r = r;
+	t->checkpoint_ms = seed_clock_ms();
+	t->buf = seed_buffer_new(SEED_BLOCK_SIZE, err);
+	if (t->buf)
+		rc = fetch_all(t, err);
+	/* What arrived before the cut is worth keeping, should even this not be durable. */
+	if (rc < 0)
+		seed_sync_checkpoint(r->sync, NULL);
+	seed_vec_free(&t->later);
+	free(t->buf);
+	free(t);
+	return rc;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The end that is called. */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "capture/vm_file.h"
+#include "replica/home_store.h"
+#include "resync/receiver.h"
+#include "resync/sender.h"
+
+/* ---- the VM that a pulling peer asks for ---- */
+
+struct search {
+	const char *name;
+	char *definition;
+	struct seed_id uuid;
+	size_t found;
+};
+
+static int look(const struct seed_vm_file *file, const struct seed_error *why, void *arg,
+		struct seed_error *err)
+{
+	struct search *search = arg;
+	char uuid[SEED_UUID_TEXT];
+
+	(void)why;
+	if (!file || (strcmp(file->name, search->name) != 0 &&
+		      strcasecmp(seed_uuid_text(&file->uuid, uuid), search->name) != 0))
+		return 0;
+	search->found++;
+	search->uuid = file->uuid;
+	free(search->definition);
+	search->definition = file->definition ? strdup(file->definition) : NULL;
+	return file->definition && !search->definition ? seed_error_sys(err, ENOMEM, "VM") : 0;
+}
+
+static int find_definition(struct seed_session *s, const char *name, struct seed_vmdef **out,
+			   struct seed_error *err)
+{
+	struct search search = { .name = name };
+	char quoted[SEED_QUOTED];
+	SEED_AUTO(seed_freep) char *definition = NULL;
+
+	if (seed_vm_file_each(s->opt->home, look, &search, err) < 0) {
+		free(search.definition);
+		return -1;
+	}
+	definition = search.definition;
+	seed_quote(name, quoted, sizeof(quoted));
+	if (search.found > 1)
+		return seed_error_set(err, SEED_ERR_USAGE, "%s: several VMs have that name: ask by uuid",
+				      quoted);
+	if (search.found && s->opt->find_def)
+		return s->opt->find_def(s->opt->find_arg, definition, &search.uuid, out, err);
+	if (!search.found || !definition)
+		return seed_error_set(err, SEED_ERR_NOTFOUND,
+				      "%s is not known at %s: export or resync it from there once", quoted,
+				      s->opt->own->name);
+	return seed_vmdef_read(out, definition, strchr(definition, '=') && definition[0] != '/' ?
+							 &search.uuid : NULL, err);
+}
+
+static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_error *err)
+{
+	SEED_AUTO(seed_vmdef_freep) struct seed_vmdef *def = NULL;
+	struct seed_resync_options opt = *s->opt;
+	const struct seed_resync_options *usual = s->opt;
+	struct seed_resync_vm vm = { 0 };
+	struct seed_error why = { 0 };
+	struct seed_msg_want want;
+	struct seed_id uuid;
+	int rc;
+
+	if (seed_msg_want_get(&want, f, err) < 0)
+		return -1;
+	if (find_definition(s, want.name, &def, &why) < 0 ||
+	    seed_source_vm_uuid(&uuid, def, s->opt->own, &why) < 0 ||
+	    seed_session_allows(s, &uuid, def->name, &why) < 0)
+		return seed_session_refuse(s, &why, err);
+	seed_channel_limit(s->ch, want.limit);
+	opt.over_wire = want.flags & SEED_WANT_OVER_WIRE;
+	opt.final = want.flags & SEED_WANT_FINAL;
+	s->opt = &opt;
+	rc = seed_sender_vm(s, def, &vm, err);
+	s->opt = usual;
+	return rc;
+}
+
+/* ---- replicas that a crash left half applied ---- */
+
+static int mend(const char *name, struct seed_replica *replica, const struct seed_error *why,
+		void *arg, struct seed_error *err)
+{
+	struct seed_session *s = arg;
+	SEED_AUTO(seed_replica_closep) struct seed_replica *locked = NULL;
+	struct seed_error failed = { 0 };
+	uint64_t bytes;
+	bool decided = false;
+
+	(void)why;
+	if (!replica || seed_cancelled(s->opt->cancel, err) < 0)
+		return replica ? -1 : 0;
+	if (seed_sync_pending(replica, &bytes, &decided, NULL) < 0 || !decided)
+		return 0;
+	/* Opening with the lock finishes it. Another run that has it does so itself. */
+	if (seed_replica_open(&locked, s->store, name, true, &failed) < 0 &&
+	    failed.kind != SEED_ERR_LOCKED)
+		seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s", failed.text);
+	return 0;
+}
+
+static int open_store(struct seed_session *s, struct seed_error *err)
+{
+	struct seed_error why = { 0 };
+
+	if (seed_store_open(&s->store, s->opt->home, NULL, false, NULL, &why) == 0)
+		return seed_store_each(s->store, mend, s, err);
+	s->store = -1;
+	if (why.kind == SEED_ERR_NOTFOUND)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+/* ---- the loop ---- */
+
+static int serve_frames(struct seed_session *s, struct seed_error *err)
+{
+	for (;;) {
+		struct seed_resync_vm vm = { 0 };
+		struct seed_frame f;
+		int rc;
+
+		if (seed_session_next(s, &f, err) < 0)
+			return -1;
+		if (f.type == SEED_FRAME_BYE && f.len == 0)
+			return 0;
+		if (f.type == SEED_FRAME_HEAD && !s->sender)
+			rc = seed_receiver_vm(s, &f, &vm, err);
+		else if (f.type == SEED_FRAME_WANT && s->sender)
+			rc = serve_want(s, &f, err);
+		else
+			rc = seed_session_unexpected(&f, err);
+		free(vm.name);
+		if (rc < 0)
+			return -1;
+	}
+}
+
+int seed_resync_serve(int in, int out, const struct seed_resync_options *opt,
+		      struct seed_error *err)
+{
+	struct seed_session s = { .store = -1 };
+	int rc = seed_session_open(&s, in, out, false, false, opt, err);
+
+	if (rc == 0) {
+		rc = s.sender ? 0 : open_store(&s, err);
+		if (rc == 0)
+			rc = serve_frames(&s, err);
+		if (rc < 0) {
+			seed_session_explain(&s, err);
+			seed_session_fail(&s, err);
+		}
+	}
+	seed_session_close(&s);
+	return rc;
+}

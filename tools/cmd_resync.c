@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* vmseed resync: replicas at another site are brought up to date. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "base/fd.h"
+#include "commands.h"
+#include "out.h"
+#include "replica/find.h"
+#include "replica/home_store.h"
+#include "replica/sync.h"
+#include "resync/resync.h"
+#include "resync_show.h"
+#include "vm_argument.h"
+#include "window.h"
+
+#define RETRIES_MAX 1000
+
+struct resync_args {
+	char *to, *from, *limit, *window, *remote;
+	const char **ssh_options;
+	int all, over_wire, final, paranoid, abort;
+	int keep, retries;
+};
+
+static void free_args(struct resync_args *a)
+{
+	free(a->to);
+	free(a->from);
+	free(a->limit);
+	free(a->window);
+	free(a->remote);
+	cli_list_freep(&a->ssh_options);
+}
+
+static int check_args(const struct resync_args *a, poptContext ctx, struct seed_error *err)
+{
+	if (a->abort) {
+		if (a->to || a->from || a->all)
+			return seed_error_set(err, SEED_ERR_USAGE,
+					      "--abort is for replicas of this home: without --to, --from, --all");
+		return cli_need_args(ctx, 1, CLI_ANY, err);
+	}
+	if (!a->to == !a->from)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      a->to ? "--to sends and --from fetches: give one of them" :
+					      "say where with --to DEST (or --from DEST to fetch): ssh://HOST, or "
+					      "the folder of another home");
+	if (a->keep < 0 || a->keep > 1000)
+		return seed_error_set(err, SEED_ERR_USAGE, "--keep %d: 0 to 1000 recovery points", a->keep);
+	if (a->retries < 0 || a->retries > RETRIES_MAX)
+		return seed_error_set(err, SEED_ERR_USAGE, "--retries %d: 0 to %d", a->retries,
+				      RETRIES_MAX);
+	if (a->all)
+		return cli_need_args(ctx, 0, 0, err);
+	return cli_need_args(ctx, 1, CLI_ANY, err);
+}
+
+/* ---- --abort ---- */
+
+static int abort_one(int store, const char *name, struct seed_error *err)
+{
+	SEED_AUTO(seed_replica_closep) struct seed_replica *replica = NULL;
+	char folder[SEED_REPLICA_NAME];
+	bool was;
+
+	if (seed_replica_find(folder, store, name, err) < 0)
+		return cli_named(err);
+	if (seed_replica_open(&replica, store, folder, true, err) < 0 ||
+	    seed_sync_abort(replica, &was, err) < 0)
+		return -1;
+	printf(was ? "%s: what had arrived is gone; it stays at generation %" PRIu64 ".\n" :
+		     "%s: nothing had arrived; it is at generation %" PRIu64 ".\n",
+	       folder, replica->generation);
+	return 0;
+}
+
+static int abort_all(struct cli *cli, const char **names, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	int home;
+
+	if (cli_home(cli, &home, err) < 0 ||
+	    seed_store_open(&store, home, NULL, false, NULL, err) < 0)
+		return -1;
+	for (; *names; names++)
+		if (abort_one(store, *names, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- the VMs ---- */
+
+static int add_def(void *arg, struct seed_vmdef *def, struct seed_error *err)
+{
+	return seed_resync_add_def(arg, def, err);
+}
+
+static int gather(struct cli *cli, int home, const struct resync_args *a, const char **names,
+		  struct seed_resync *run, struct seed_error *err)
+{
+	if (a->all && a->from)
+		return 0;		/* known once the other end is */
+	if (a->all) {
+		if (vm_argument_all(cli, home, add_def, run, err) < 0)
+			return -1;
+		if (!run->vms.count)
+			return seed_error_set(err, SEED_ERR_USAGE,
+					      "no VM was exported or resynced from here yet: name them");
+		return 0;
+	}
+	for (; *names; names++) {
+		struct seed_vmdef *def;
+
+		if (a->from) {
+			if (seed_resync_add_name(run, *names, err) < 0)
+				return -1;
+		} else if (vm_argument_read(cli, home, *names, &def, err) < 0 ||
+			   seed_resync_add_def(run, def, err) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Two names for one VM would be two runs on one replica. */
+static int refuse_twins(const struct seed_resync *run, const struct seed_site *own,
+			struct seed_error *err)
+{
+	for (size_t i = 0; i < run->vms.count; i++) {
+		const struct seed_resync_vm *a = seed_vec_at(&run->vms, i);
+
+		for (size_t k = 0; k < i; k++) {
+			const struct seed_resync_vm *b = seed_vec_at(&run->vms, k);
+			char one[SEED_QUOTED], two[SEED_QUOTED];
+			struct seed_id x, y;
+
+			if (a->def ? seed_source_vm_uuid(&x, a->def, own, err) < 0 ||
+				     seed_source_vm_uuid(&y, b->def, own, err) < 0 : false)
+				return -1;
+			if (a->def ? seed_id_equal(&x, &y) : strcmp(a->name, b->name) == 0)
+				return seed_error_set(err, SEED_ERR_USAGE, "%s and %s are one VM: name it once",
+						      seed_quote(a->name, one, sizeof(one)),
+						      seed_quote(b->name, two, sizeof(two)));
+		}
+	}
+	return 0;
+}
+
+/* ---- doing ---- */
+
+static bool in_window(void *arg)
+{
+	return window_holds(arg, (time_t)seed_clock_wall());
+}
+
+static int parse_rate(const char *text, uint64_t *out, struct seed_error *err)
+{
+	char quoted[SEED_QUOTED];
+
+	*out = 0;
+	if (!text)
+		return 0;
+	if (seed_size_parse(out, text, err) < 0 || *out == 0)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "--bwlimit %s: bytes a second, as 500K or 10M",
+				      seed_quote(text, quoted, sizeof(quoted)));
+	return 0;
+}
+
+static int show(struct cli *cli, const struct resync_args *a, const struct seed_resync *run,
+		uint64_t ms, int rc, struct seed_error *err)
+{
+	struct seed_error shown = { 0 };
+
+	cli_end_progress(cli);
+	if (resync_show(cli, run, a->to ? a->to : a->from, a->from != NULL, ms, &shown) < 0) {
+		if (rc == 0)
+			*err = shown;
+		return -1;
+	}
+	return rc;
+}
+
+static int run_resync(struct cli *cli, const struct resync_args *a, const char **names,
+		      struct seed_resync *run, struct seed_error *err)
+{
+	struct window window = { 0 };
+	SEED_AUTO(seed_dest_clear) struct seed_dest dest = { 0 };
+	const struct seed_transport_options how = {
+		.program = "/proc/self/exe",
+		.ssh = getenv("VMSEED_SSH"),
+		.ssh_options = a->ssh_options,
+		.remote_program = a->remote,
+		.may_ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO),
+	};
+	struct seed_resync_options opt = {
+		.pull = a->from != NULL,
+		.all = a->all,
+		.over_wire = a->over_wire,
+		.final = a->final,
+		.paranoid = a->paranoid,
+		.keep = (unsigned int)a->keep,
+		.retries = (unsigned int)a->retries,
+		.jobs = cli->jobs,
+		.memory = cli->memory,
+		.events = cli_events(cli),
+		.cancel = cli->cancel,
+	};
+	uint64_t start = seed_clock_ms();
+	int rc;
+
+	if (seed_dest_parse(&dest, a->to ? a->to : a->from, err) < 0 ||
+	    parse_rate(a->limit, &opt.limit, err) < 0 ||
+	    (a->window && window_parse(&window, a->window, err) < 0) ||
+	    cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
+	    cli_trust(cli, &opt.trust, err) < 0 ||
+	    gather(cli, opt.home, a, names, run, err) < 0 || refuse_twins(run, opt.own, err) < 0)
+		return -1;
+	if (a->window) {
+		opt.may_go_on = in_window;
+		opt.arg = &window;
+	}
+	if (cli->dry_run)
+		return resync_show_plan(cli, run, &dest, err);
+	rc = seed_resync_run(run, &dest, &how, &opt, err);
+	/* What is wrong with the connection says more than a table of VMs not reached. */
+	if (rc < 0 && !run->peer[0] && !cli->json)
+		return seed_error_prefix(err, "%s", dest.text);
+	return show(cli, a, run, seed_clock_ms() - start, rc, err);
+}
+
+int cmd_resync(struct cli *cli, int argc, const char **argv, struct seed_error *err)
+{
+	SEED_AUTO(free_args) struct resync_args a = { .retries = 5 };
+	SEED_AUTO(seed_resync_clear) struct seed_resync run = { 0 };
+	const struct poptOption table[] = {
+		{ "to", 0, POPT_ARG_STRING, &a.to, 0, "send to DEST: ssh://[user@]host[:port][/home], or a folder",
+		  "DEST" },
+		{ "from", 0, POPT_ARG_STRING, &a.from, 0, "fetch from DEST", "DEST" },
+		{ "all", 0, POPT_ARG_NONE, &a.all, 0, "every VM that was exported or resynced before", NULL },
+		{ "seed-over-wire", 0, POPT_ARG_NONE, &a.over_wire, 0,
+		  "send a VM whole where there is no replica of it", NULL },
+		{ "final", 0, POPT_ARG_NONE, &a.final, 0,
+		  "the last one before a switch-over: this site signs no more", NULL },
+		{ "keep", 0, POPT_ARG_INT, &a.keep, 0, "keep N recovery points", "N" },
+		{ "paranoid", 0, POPT_ARG_NONE, &a.paranoid, 0, "read what is proven unchanged, too", NULL },
+		{ "window", 0, POPT_ARG_STRING, &a.window, 0, "run in this time of day only",
+		  "HH:MM-HH:MM" },
+		{ "bwlimit", 0, POPT_ARG_STRING, &a.limit, 0, "send at most RATE bytes a second", "RATE" },
+		{ "retries", 0, POPT_ARG_INT, &a.retries, 0,
+		  "connect anew up to N times when the link breaks (5)", "N" },
+		{ "ssh-option", 0, POPT_ARG_ARGV, &a.ssh_options, 0, "pass -o OPTION to ssh", "OPTION" },
+		{ "remote-program", 0, POPT_ARG_STRING, &a.remote, 0, "vmseed at the other end", "PATH" },
+		{ "abort", 0, POPT_ARG_NONE, &a.abort, 0,
+		  "throw away what arrived for these replicas, here", NULL },
+		POPT_TABLEEND
+	};
+	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
+		&(struct cli_usage){
+			.args = "VM... | --all",
+			.about = "Bring the replicas of VMs at another site up to date: only what changed since\n"
+				 "crosses the wire. What a broken connection brought is not sent again.",
+			.examples = { "vmseed resync --to ssh://dr web01.xml db01.xml",
+				      "vmseed resync --from ssh://hq --all --window 22:00-06:00",
+				      "vmseed resync --abort web01" } });
+
+	if (cli_parse(cli, ctx, err) < 0 || check_args(&a, ctx, err) < 0)
+		return -1;
+	if (a.abort)
+		return abort_all(cli, cli_rest(ctx), err);
+	return run_resync(cli, &a, cli_rest(ctx), &run, err);
+}

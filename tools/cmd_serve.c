@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* vmseed serve: the far end of a resync, on stdin and stdout. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "resync/resync.h"
+#include "vm_argument.h"
+
+/* The protocol has stdin and stdout for itself: whatever else would be printed goes to stderr. */
+static int take_streams(int *in, int *out, struct seed_error *err)
+{
+	*in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	*out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (*in < 0 || *out < 0)
+		return seed_error_sys(err, errno, "stdin and stdout");
+	if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
+	    close(STDIN_FILENO) < 0 || open("/dev/null", O_RDONLY) != STDIN_FILENO)
+		return seed_error_sys(err, errno, "stdin and stdout");
+	return 0;
+}
+
+int cmd_serve(struct cli *cli, int argc, const char **argv, struct seed_error *err)
+{
+	SEED_AUTO(cli_list_freep) const char **vms = NULL;
+	SEED_AUTO(seed_freep) char *peer = NULL;
+	const struct poptOption table[] = {
+		{ "vm", 0, POPT_ARG_ARGV, &vms, 0, "serve this VM alone (name or uuid)", "VM" },
+		{ "peer", 0, POPT_ARG_STRING, &peer, 0, "serve this trusted site alone", "SITE" },
+		POPT_TABLEEND
+	};
+	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
+		&(struct cli_usage){
+			.about = "The far end of a resync, on stdin and stdout: what 'vmseed resync' starts\n"
+				 "over ssh, or what an authorized_keys file forces.",
+			.examples = { "vmseed serve",
+				      "vmseed --home /srv/dr serve --peer hq --vm web01" } });
+	const struct seed_trusted *known;
+	struct seed_resync_options opt = {
+		.find_def = vm_argument_of_record,
+		.find_arg = cli,
+	};
+	int in, out;
+
+	if (cli_parse(cli, ctx, err) < 0 || cli_need_args(ctx, 0, 0, err) < 0)
+		return -1;
+	opt.jobs = cli->jobs;
+	opt.memory = cli->memory;
+	opt.cancel = cli->cancel;
+	opt.only_peer = peer;
+	opt.only_vms = vms;
+	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "speaks the protocol of 'vmseed resync' and not with people: on the other "
+				      "site, run 'vmseed resync --to ssh://HOST VM...'");
+	if (cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
+	    cli_trust(cli, &opt.trust, err) < 0)
+		return -1;
+	if (peer && seed_trust_find(&known, opt.trust, peer, err) < 0)
+		return cli_named(err);
+	if (take_streams(&in, &out, err) < 0)
+		return -1;
+	return seed_resync_serve(in, out, &opt, err);
+}
