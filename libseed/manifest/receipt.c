@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* See receipt.h. */
-#include "manifest/receipt.h"
+#include "manifest/manifest_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -130,6 +130,22 @@ static void take_disks(struct seed_json_reader *r, struct seed_receipt *out)
 	}
 }
 
+int seed_receipt_take(struct seed_receipt *out, struct seed_json_reader *r)
+{
+	seed_json_take_id(r, "site", &out->site);
+	seed_json_take_id(r, "origin", &out->origin);
+	seed_json_take_uuid(r, "uuid", &out->uuid);
+	seed_json_take_id(r, "seed", &out->seed);
+	seed_lineage_take(r, "lineage", &out->lineage);
+	out->generation = seed_json_take_uint(r, "generation", SEED_GENERATION_MAX);
+	take_word(r, "state", out->state, sizeof(out->state));
+	out->at = (int64_t)seed_json_take_uint(r, "at", SEED_JSON_INT_MAX - 1);
+	take_disks(r, out);
+	if (seed_json_done(r) < 0)
+		return -1;
+	return check(out, r->err);
+}
+
 int seed_receipt_open(struct seed_receipt *out, const char *text, size_t len,
 		      const char *signature, size_t signature_len,
 		      const struct seed_public_key *key, struct seed_error *err)
@@ -143,16 +159,5 @@ int seed_receipt_open(struct seed_receipt *out, const char *text, size_t len,
 	if (seed_doc_open(&doc, &r, SEED_DOC_RECEIPT, text, len, signature, signature_len, key,
 			  err) < 0)
 		return -1;
-	seed_json_take_id(&r, "site", &out->site);
-	seed_json_take_id(&r, "origin", &out->origin);
-	seed_json_take_uuid(&r, "uuid", &out->uuid);
-	seed_json_take_id(&r, "seed", &out->seed);
-	seed_lineage_take(&r, "lineage", &out->lineage);
-	out->generation = seed_json_take_uint(&r, "generation", SEED_GENERATION_MAX);
-	take_word(&r, "state", out->state, sizeof(out->state));
-	out->at = (int64_t)seed_json_take_uint(&r, "at", SEED_JSON_INT_MAX - 1);
-	take_disks(&r, out);
-	if (seed_json_done(&r) < 0)
-		return -1;
-	return check(out, err);
+	return seed_receipt_take(out, &r);
 }
