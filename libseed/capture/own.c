@@ -65,7 +65,8 @@ static int add_list(const char *name, void *arg, struct seed_error *err)
 		if (!owner && why.kind == SEED_ERR_FORMAT) {
 			/* A damaged list of some other VM must not cost this run's manifests. */
 			seed_event_note(g->events, SEED_EVENT_WARNING,
-					"vms/%s/%s: not compared with: %s", g->uuid, name, why.text);
+					"vms/%s/%s: not compared with: %s", g->uuid, name,
+					why.text);
 			return 0;
 		}
 		*err = why;
@@ -106,8 +107,9 @@ static int work_out(struct gather *g, int folder, struct seed_error *err)
 		return -1;
 	for (size_t i = 0; i < g->disks.count; i++) {
 		struct seed_own_disk *own = seed_vec_at(&g->disks, i);
-		struct seed_own_wanted *wanted = *(struct seed_own_wanted **)seed_vec_at(&g->owners, i);
+		struct seed_own_wanted *wanted;
 
+		memcpy(&wanted, seed_vec_at(&g->owners, i), sizeof(wanted));
 		if (!wanted)
 			continue;
 		wanted->runs = own->runs;

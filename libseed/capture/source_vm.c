@@ -110,7 +110,8 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 		return seed_error_prefix(err, "vms/%s", seed_uuid_text(&vm->uuid, uuid));
 	if (vm->handed_over && !(flags & SEED_SOURCE_VM_ANYWAY))
 		return seed_error_set(err, SEED_ERR_IDENTITY,
-				      "was handed over to another site: promote its replica here first");
+				      "was handed over to another site: promote its replica here "
+				      "first");
 	*out = seed_steal(&vm);
 	return 0;
 }
@@ -185,8 +186,8 @@ static char *absolute_disks(const struct seed_vmdef *def)
 
 static char *definition_of(const struct seed_vmdef *def)
 {
-	const struct seed_vmdef_file *first = def->files.count ? seed_vec_at(&def->files, 0) : NULL;
-	bool is_file = first && strcmp(first->role, "definition") == 0;
+	const struct seed_vmdef_file *first = def->files.items;
+	bool is_file = def->files.count && strcmp(first->role, "definition") == 0;
 	SEED_AUTO(seed_freep) char *text = is_file ? absolute(def->source) : absolute_disks(def);
 	size_t len = text ? strlen(text) : 0;
 

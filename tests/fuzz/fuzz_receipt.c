@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* A receipt by a hostile signer: read or refused without its signature; what is read is bounded, and
- * can be signed. */
+/* A receipt by a hostile signer: read or refused without its signature; what is read is bounded,
+ * and can be signed. */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>

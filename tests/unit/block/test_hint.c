@@ -112,8 +112,9 @@ static void a_short_block_has_fewer_pieces(void **state)
 /*
  * XXH3 adds, for each 8 bytes x of a 64-byte stripe and the 8 secret bytes s beside them,
  * lo32(x ^ s) * hi32(x ^ s) to one lane and x to the neighbour. Where the low half of x
- * is that of s, the product is 0 whatever the high half is; what the high half adds to the neighbour
- * in one stripe, the next stripe takes off again. So anybody who knows the secret makes two blocks of one hash.
+ * is that of s, the product is 0 whatever the high half is; what the high half adds to the
+ * neighbour in one stripe, the next stripe takes off again. So anybody who knows the secret makes
+ * two blocks of one hash.
  */
 static void put_high_half(uint8_t *at, uint32_t value)
 {
