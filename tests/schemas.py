@@ -19,7 +19,7 @@ except ImportError:
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "manifests")
 OPEN_TYPES = {"history"}  # may have further members
-TYPES = ["card", "commit", "history", "manifest", "medium", "set", "volume"]
+TYPES = ["card", "commit", "history", "manifest", "medium", "receipt", "set", "volume"]
 
 
 def places(value, path=()):

@@ -11,11 +11,12 @@
 #include <string.h>
 
 #include "block/grid.h"
+#include "block/merkle_internal.h"
 #include "crypto/digest.h"
 
 #define CHUNK 512u	/* digests read at a time */
 
-static void hash_leaf(struct seed_digest *out, const struct seed_digest *digest)
+void seed_merkle_leaf(struct seed_digest *out, const struct seed_digest *digest)
 {
 	uint8_t input[1 + SEED_DIGEST_SIZE] = { 0x00 };
 
@@ -23,8 +24,7 @@ static void hash_leaf(struct seed_digest *out, const struct seed_digest *digest)
 	seed_digest_of(out, input, sizeof(input));
 }
 
-/* @out may be one of the children. */
-static void hash_node(struct seed_digest *out, const struct seed_digest *left,
+void seed_merkle_node(struct seed_digest *out, const struct seed_digest *left,
 		      const struct seed_digest *right)
 {
 	uint8_t input[1 + 2 * SEED_DIGEST_SIZE] = { 0x01 };
@@ -46,7 +46,7 @@ static void push_subtree(struct seed_merkle *m, unsigned int level, struct seed_
 
 	m->leaves += (uint64_t)1 << level;
 	for (; leaves >> level & 1; level++)
-		hash_node(&hash, &m->stack[level], &hash);
+		seed_merkle_node(&hash, &m->stack[level], &hash);
 	m->stack[level] = hash;
 }
 
@@ -54,7 +54,7 @@ void seed_merkle_add(struct seed_merkle *m, const struct seed_digest *digest)
 {
 	struct seed_digest leaf;
 
-	hash_leaf(&leaf, digest);
+	seed_merkle_leaf(&leaf, digest);
 	push_subtree(m, 0, leaf);
 }
 
@@ -72,12 +72,12 @@ void seed_merkle_add_run(struct seed_merkle *m, const struct seed_digest *digest
 	struct seed_digest equal[64];	/* [k]: a full subtree of 2^k such leaves */
 	unsigned int known = 0;
 
-	hash_leaf(&equal[0], digest);
+	seed_merkle_leaf(&equal[0], digest);
 	while (count) {
 		unsigned int level = fitting_level(m->leaves, count);
 
 		for (; known < level; known++)
-			hash_node(&equal[known + 1], &equal[known], &equal[known]);
+			seed_merkle_node(&equal[known + 1], &equal[known], &equal[known]);
 		push_subtree(m, level, equal[level]);
 		count -= (uint64_t)1 << level;
 	}
@@ -94,7 +94,7 @@ void seed_merkle_end(const struct seed_merkle *m, struct seed_digest *root)
 	}
 	hash = m->stack[__builtin_ctzll(left)];
 	for (left &= left - 1; left; left &= left - 1)
-		hash_node(&hash, &m->stack[__builtin_ctzll(left)], &hash);
+		seed_merkle_node(&hash, &m->stack[__builtin_ctzll(left)], &hash);
 	*root = hash;
 }
 

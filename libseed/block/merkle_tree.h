@@ -5,10 +5,13 @@
  *
  * Node (level, index) is the RFC 6962 hash over leaves [index << level, (index + 1) << level) that
  * exist; level 0 are leaf hashes, the highest level has one node, the root. A node whose right half
- * is past the end equals its left child.
+ * is past the end equals its left child. A disk without blocks has a root and no nodes.
  *
- * Nodes of SEED_TREE_KEPT levels and up are kept in memory (32 bytes for each 1,024 blocks: 8 MiB for
- * 16 TiB, and runs of zero blocks share theirs); lower ones are worked out from the list when asked for.
+ * Nodes of level SEED_TREE_KEPT and up are kept in memory: 64 bytes for each 1,024 blocks, 16 MiB
+ * for 16 TiB, and zero blocks share theirs. Lower ones are worked out from the list when asked for,
+ * so that a run of zeroes costs next to nothing in time and memory.
+ *
+ * One thread at a time.
  */
 #ifndef SEED_BLOCK_MERKLE_TREE_H
 #define SEED_BLOCK_MERKLE_TREE_H
@@ -23,8 +26,8 @@
 
 struct seed_tree;
 
-/* One pass over @list (borrowed, of a disk of @size bytes; it must not change while the tree is
- * used). */
+/* One pass over @list, of a disk of @size bytes (RANGE when it is not): borrowed, and not to be
+ * changed while the tree is used. */
 int seed_tree_new(struct seed_tree **out, struct seed_list *list, uint64_t size,
 		  struct seed_error *err);
 void seed_tree_free(struct seed_tree *tree);

@@ -3,8 +3,8 @@
  * What destinations have acknowledged of a VM: HOME/vms/UUID/receipts/SITEID.json and
  * SITEID.json.minisig, the newest signed receipt of each destination, exact bytes.
  *
- * Replaced signature first. A crash between the two leaves a receipt that does not verify: it counts
- * as none, and the next resync asks the destination again.
+ * Replaced signature first. A crash between the two leaves a receipt that does not verify: it
+ * counts as none, and the next resync asks the destination again.
  */
 #ifndef SEED_CAPTURE_RECEIPTS_H
 #define SEED_CAPTURE_RECEIPTS_H
@@ -18,8 +18,8 @@
 int seed_receipts_put(int vm_dir, const struct seed_receipt *receipt, const char *text, size_t len,
 		      const char *signature, struct seed_error *err);
 
-/* What the destination @site acknowledged last; cleared by the caller, also on failure. NOTFOUND when
- * nothing; TRUST or FORMAT when what lies there is not @key's receipt of that site. */
+/* What the destination @site acknowledged last; cleared by the caller, also on failure. NOTFOUND
+ * when nothing; TRUST or FORMAT when what lies there is not @key's receipt of that site. */
 int seed_receipts_get(struct seed_receipt *out, int vm_dir, const struct seed_id *site,
 		      const struct seed_public_key *key, struct seed_error *err);
 
@@ -28,8 +28,8 @@ struct seed_receipt_file {		/* as it lies there: nothing is verified */
 	const char *text, *signature;
 	size_t len, signature_len;
 };
-/* Every destination's, by site id. One that cannot be read (half written) is left out. -1 of @visit
- * ends the walk with its error. */
+/* Every destination's, by site id. One that cannot be read (half written) is left out. -1 of
+ * @visit ends the walk with its error. */
 int seed_receipts_each(int vm_dir,
 		       int (*visit)(const struct seed_receipt_file *file, void *arg,
 				    struct seed_error *err),

@@ -27,8 +27,9 @@ struct seed_source_vm {
 	struct seed_lineage lineage;
 	uint64_t generation;		/* last one signed or reserved */
 	struct seed_id site;		/* this one */
-	struct seed_id origin;		/* whose VM it is: @site, or that of a replica promoted here */
-	char *definition;		/* where its definition is (struct seed_vm_file), or NULL */
+	struct seed_id origin;		/* whose VM it is: @site, or that of a replica that was
+					 * promoted here */
+	char *definition;		/* where its definition is, or NULL: see vm_file.h */
 	bool handed_over;		/* to another site */
 };
 
@@ -45,7 +46,7 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 			const struct seed_site *site, unsigned int flags, struct seed_error *err);
 void seed_source_vm_close(struct seed_source_vm *vm);
 static inline void seed_source_vm_closep(struct seed_source_vm **v) { seed_source_vm_close(*v); }
-/* Make the fields as they are now durable: lineage, generation, origin, definition, handed_over. */
+/* Make lineage, generation, origin, definition and handed_over durable as they are now. */
 int seed_source_vm_save(struct seed_source_vm *vm, struct seed_error *err);
 /* Note where @def was read from, durable on return; written only when it differs. What cannot be
  * found again later (its path is gone, too long, not UTF-8) is NULL, and no error. */

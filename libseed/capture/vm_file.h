@@ -14,9 +14,9 @@ struct seed_vm_file {
 	uint64_t generation;		/* last one signed or reserved */
 	int64_t updated;		/* unix seconds, shown */
 	char *definition;		/* where the VM's definition is: an absolute path, or
-					 * NAME=DISK[,DISK...] with absolute ones (then its id is @uuid);
-					 * NULL when unknown */
-	bool has_origin;		/* a replica of another site that was promoted here ... */
+					 * NAME=DISK[,DISK...] with absolute ones (then its id is
+					 * @uuid); NULL when unknown */
+	bool has_origin;		/* a replica of another site was promoted here ... */
 	struct seed_id origin;		/* ... whose VM it is; else it is this site's */
 	bool handed_over;		/* given up to another site: nothing is signed here any more */
 };

@@ -4,7 +4,7 @@
  * each disk and how it was proved. Signed by the site that holds the replica, sent back, and kept
  * by the source (capture/receipts.h), which then knows its base.
  *
- * A receipt of one disk stays below 1,000 bytes with its signature: equal disks cost little more.
+ * A receipt of one disk stays below 1,000 bytes with its signature; another disk takes 150.
  */
 #ifndef SEED_MANIFEST_RECEIPT_H
 #define SEED_MANIFEST_RECEIPT_H
@@ -41,9 +41,9 @@ void seed_receipt_clear(struct seed_receipt *receipt);	/* frees what it owns; ze
 int seed_receipt_sign(const struct seed_receipt *receipt, const struct seed_signing_key *key,
 		      char **text, size_t *len, char signature[SEED_SIGNATURE_MAX],
 		      struct seed_error *err);
-/* Verify, then read. @out is initialised by the call and cleared by the caller, also on failure. TRUST
- * when @key did not sign it, RANGE when it is over SEED_RECEIPT_MAX, FORMAT with the member's path
- * otherwise. Whether @site is the site whose key that is, the caller compares. */
+/* Verify, then read. @out is initialised by the call and cleared by the caller, also on failure.
+ * TRUST when @key did not sign it, RANGE when it is over SEED_RECEIPT_MAX, FORMAT with the member's
+ * path otherwise. Whether @site is the site whose key that is, the caller compares. */
 int seed_receipt_open(struct seed_receipt *out, const char *text, size_t len,
 		      const char *signature, size_t signature_len,
 		      const struct seed_public_key *key, struct seed_error *err);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "capture/source_vm.h"
+#include "capture/vm_file.h"
 #include "tmpdir.h"
 
 #define UUID "01010101-0101-0101-0101-010101010101"
@@ -32,7 +33,7 @@ static struct seed_source_vm *open_vm(const struct tmpdir *home, const char *nam
 	struct seed_source_vm *vm = NULL;
 	struct seed_error err = { 0 };
 
-	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err);
+	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err);
 	return vm;
 }
 
@@ -121,7 +122,7 @@ static void a_second_run_finds_it_locked(void **state)
 	struct seed_source_vm *second = NULL;
 	struct seed_error err;
 
-	assert_fails(seed_source_vm_open(&second, home->fd, &def, &site, &err), &err,
+	assert_fails(seed_source_vm_open(&second, home->fd, &def, &site, 0, &err), &err,
 		     SEED_ERR_LOCKED);
 	assert_null(second);
 	assert_non_null(strstr(err.text, "\"web%0A01\""));
@@ -156,7 +157,7 @@ static void a_damaged_file_is_never_begun_anew(void **state)
 		struct seed_error err;
 
 		put_vm(home, cases[i]);
-		assert_fails(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err,
+		assert_fails(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err,
 			     SEED_ERR_FORMAT);
 		assert_null(vm);
 		assert_non_null(strstr(err.text, UUID));
@@ -173,7 +174,7 @@ static void the_numbers_end(void **state)
 
 	seed_source_vm_close(open_vm(home, "web01"));
 	put_vm(home, VM(UUID, LINEAGE, "9007199254740990"));
-	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err);
+	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err);
 	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
 	assert_fails(seed_source_vm_next_generation(vm, &err), &err, SEED_ERR_RANGE);
 	assert_int_equal(vm->generation, SEED_GENERATION_MAX);
@@ -189,8 +190,130 @@ static void a_link_in_place_of_the_folder_is_not_followed(void **state)
 
 	assert_int_equal(mkdirat(home->fd, "vms", 0700), 0);
 	assert_int_equal(symlinkat("/tmp", home->fd, "vms/" UUID), 0);
-	assert_int_equal(seed_source_vm_open(&vm, home->fd, &def, &site, &err), -1);
+	assert_int_equal(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), -1);
 	assert_null(vm);
+}
+
+static void what_was_handed_over_opens_only_when_told(void **state)
+{
+	struct seed_vmdef def = def_of("web01", 1);
+	struct seed_source_vm *vm = open_vm(*state, "web01");
+	const struct tmpdir *home = *state;
+	struct seed_error err = { 0 };
+
+	vm->handed_over = true;
+	assert_ok(seed_source_vm_save(vm, &err), &err);
+	seed_source_vm_close(vm);
+	vm = NULL;
+	assert_fails(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err,
+		     SEED_ERR_IDENTITY);
+	assert_non_null(strstr(err.text, "promote its replica here first"));
+	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, SEED_SOURCE_VM_ANYWAY, &err),
+		  &err);
+	assert_true(vm->handed_over);
+	vm->handed_over = false;
+	assert_ok(seed_source_vm_save(vm, &err), &err);
+	seed_source_vm_close(vm);
+	seed_source_vm_close(open_vm(home, "web01"));
+}
+
+static void whose_it_is_and_from_where_outlives_generations(void **state)
+{
+	struct seed_source_vm *vm = open_vm(*state, "web01");
+	static const struct seed_id other = { { 8 } };
+	struct seed_error err = { 0 };
+
+	assert_true(seed_id_equal(&vm->origin, &site.id));
+	assert_null(vm->definition);
+	vm->origin = other;
+	vm->definition = strdup("/etc/web01.xml");
+	vm->lineage.timelines[0].id.bytes[0]++;
+	assert_ok(seed_source_vm_save(vm, &err), &err);
+	seed_source_vm_close(vm);
+	vm = open_vm(*state, "web01");
+	assert_int_equal(vm->generation, 0);
+	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
+	seed_source_vm_close(vm);
+	vm = open_vm(*state, "web01");
+	assert_int_equal(vm->generation, 1);
+	assert_true(seed_id_equal(&vm->origin, &other));
+	assert_string_equal(vm->definition, "/etc/web01.xml");
+	seed_source_vm_close(vm);
+}
+
+static char *words(const char *text)
+{
+	char *out;
+
+	memcpy(&out, &text, sizeof(out));
+	return out;
+}
+
+/* Notes it, opens the VM again and looks. */
+static void assert_noted(const struct tmpdir *home, const struct seed_vmdef *def,
+			 const char *expected)
+{
+	struct seed_source_vm *vm = open_vm(home, "web01");
+	struct seed_error err = { 0 };
+
+	assert_ok(seed_source_vm_note_definition(vm, def, &err), &err);
+	seed_source_vm_close(vm);
+	vm = open_vm(home, "web01");
+	if (expected)
+		assert_string_equal(vm->definition, expected);
+	else
+		assert_null(vm->definition);
+	seed_source_vm_close(vm);
+}
+
+static void a_definition_is_noted_so_that_it_is_found_again(void **state)
+{
+	const struct tmpdir *home = *state;
+	struct seed_vmdef_file file = { .role = words("definition") };
+	struct seed_vmdef def = def_of("web01", 1);
+	char path[400], expected[1000];
+	SEED_AUTO(seed_freep) char *real = realpath(home->path, NULL);
+
+	assert_non_null(real);
+	def.files = (struct seed_vec){ &file, 1, 1, sizeof(file) };
+	snprintf(path, sizeof(path), "%s/vms/../web01.xml", home->path);
+	snprintf(expected, sizeof(expected), "%s/web01.xml", real);
+	def.source = path;
+	assert_noted(home, &def, expected);
+	def.source = words("README.md");
+	snprintf(expected, sizeof(expected), "%s/README.md", getcwd(path, sizeof(path)));
+	assert_noted(home, &def, expected);
+	def.source = words("/no/such/folder/web01.xml");
+	assert_noted(home, &def, NULL);
+}
+
+/* A link is the stable name of what it leads to: /dev/mapper/NAME. */
+static void disks_without_a_definition_are_noted_by_name(void **state)
+{
+	const struct tmpdir *home = *state;
+	SEED_AUTO(seed_freep) char *real = realpath(home->path, NULL);
+	char a[400], expected[1000], long_path[SEED_VM_DEFINITION_MAX];
+	struct seed_vmdef_disk disks[] = { { .path = a }, { .path = words("nbd://h/x"),
+							   .format = words("nbd") } };
+	struct seed_vmdef def = def_of("web01", 1);
+
+	assert_non_null(real);
+	def.disks = (struct seed_vec){ disks, 2, 2, sizeof(disks[0]) };
+	snprintf(a, sizeof(a), "%s/./a.img", home->path);
+	assert_int_equal(symlinkat("b.img", home->fd, "a.img"), 0);
+	snprintf(expected, sizeof(expected), "web01=%s/a.img,nbd://h/x", real);
+	assert_noted(home, &def, expected);
+	disks[0].path = words("/x,y");
+	assert_noted(home, &def, NULL);
+	disks[0].path = words("/\xff");
+	assert_noted(home, &def, NULL);
+	memset(long_path, 'x', sizeof(long_path));
+	long_path[0] = '/';
+	long_path[sizeof(long_path) - 1] = '\0';
+	disks[0].path = long_path;
+	assert_noted(home, &def, NULL);
+	disks[0].path = NULL;
+	assert_noted(home, &def, NULL);
 }
 
 #define IN_HOME(test) cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
@@ -206,6 +329,10 @@ int main(void)
 		IN_HOME(a_damaged_file_is_never_begun_anew),
 		IN_HOME(the_numbers_end),
 		IN_HOME(a_link_in_place_of_the_folder_is_not_followed),
+		IN_HOME(what_was_handed_over_opens_only_when_told),
+		IN_HOME(whose_it_is_and_from_where_outlives_generations),
+		IN_HOME(a_definition_is_noted_so_that_it_is_found_again),
+		IN_HOME(disks_without_a_definition_are_noted_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

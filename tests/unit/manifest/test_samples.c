@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "manifest/manifest.h"
+#include "manifest/receipt.h"
 #include "media/commit.h"
 #include "media/media_internal.h"
 #include "media/medium_internal.h"
@@ -59,6 +60,17 @@ static int read_manifest(const char *text, size_t len, const char *signature,
 				    seed_signing_key_public(test_key), err);
 
 	seed_manifest_clear(&m);
+	return rc;
+}
+
+static int read_receipt(const char *text, size_t len, const char *signature,
+			struct seed_error *err)
+{
+	struct seed_receipt receipt;
+	int rc = seed_receipt_open(&receipt, text, len, signature, strlen(signature),
+				   seed_signing_key_public(test_key), err);
+
+	seed_receipt_clear(&receipt);
 	return rc;
 }
 
@@ -127,6 +139,7 @@ static const struct reader {
 	{ SEED_DOC_MANIFEST, read_manifest }, { SEED_DOC_CARD, read_card },
 	{ SEED_DOC_MEDIUM, read_medium }, { SEED_DOC_VOLUME, read_volume },
 	{ SEED_DOC_COMMIT, read_commit }, { SEED_DOC_SET, NULL }, { SEED_DOC_HISTORY, NULL },
+	{ SEED_DOC_RECEIPT, read_receipt },
 };
 #define READERS (sizeof(readers) / sizeof(readers[0]))
 
