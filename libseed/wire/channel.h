@@ -13,7 +13,10 @@
  *
  * Deadlines: a frame is complete @quiet_ms after its first byte, and the next one begins @quiet_ms
  * after the last; who is busy says so with ALIVE frames, which the channel sends and swallows by
- * itself. So one byte a second, and silence, both end with SEED_ERR_LINK.
+ * itself. So one byte a second, and silence, both end with SEED_ERR_LINK; so does a peer that is
+ * alive and does nothing, sending only that or reading nothing, for @idle_ms. While our own queue is
+ * full the peer cannot be heard and its clocks stand still. (A full frame and a zstd block must
+ * cross within @quiet_ms: with 60 s a link, or a limit, below 8 KiB/s needs smaller frames.)
  *
  * One thread at a time sends, one at a time receives; they may differ.
  */
@@ -48,12 +51,15 @@ struct seed_frame {
 struct seed_channel;
 
 struct seed_channel_options {
-	int in, out;			/* taken, also on failure; may be one socket */
+	int in, out;			/* taken, also on failure; may be one socket. Made
+					 * non-blocking, and what they were before at the end. */
 	unsigned int quiet_ms;		/* 0: 60,000 */
 	unsigned int first_ms;		/* until the peer's first byte; 0: no limit (a password may be
 					 * typed meanwhile) */
 	unsigned int alive_ms;		/* an ALIVE goes out after so long without a frame; 0: 10,000 */
-	unsigned int window_log;	/* the largest window that the peer's stream may have */
+	unsigned int idle_ms;		/* a peer may be alive and do nothing; 0: 6 hours */
+	unsigned int window_log;	/* the largest window that the peer's stream may have; 0: it
+					 * may not start one */
 	uint64_t limit;			/* bytes a second to write at most; 0: none */
 	const struct seed_cancel *cancel;
 };
@@ -67,14 +73,16 @@ int seed_channel_open(struct seed_channel **out, const struct seed_channel_optio
 void seed_channel_close(struct seed_channel *ch);
 static inline void seed_channel_closep(struct seed_channel **ch) { seed_channel_close(*ch); }
 
-/* Behind this, what we send is one zstd stream of that window; the level follows the link. */
+/* Behind this, what we send is one zstd stream of that window (log2 bytes, 10 to
+ * SEED_WIRE_WINDOW_MAX, else RANGE; once, else USAGE). Above 2^20 the level follows the link. */
 int seed_channel_start(struct seed_channel *ch, unsigned int window_log, struct seed_error *err);
 /* Bytes a second from now on; 0: no limit. Exact within 5 % over a second. */
 void seed_channel_limit(struct seed_channel *ch, uint64_t bytes_per_second);
 
 /* Copies the bytes (send2: of two places, one behind the other) and returns; waits while the queue
- * (4 MiB) is full. LINK when the peer is gone, with what the reading side saw if that says more;
- * CANCELLED. */
+ * (4 MiB) is full. @type from SEED_FRAME_FIRST; @len may be 0; RANGE above SEED_FRAME_MAX. LINK when
+ * the peer is gone, with what the reading side saw if that says more (what it sent before can still
+ * be received); CANCELLED. */
 int seed_channel_send(struct seed_channel *ch, uint8_t type, const void *data, size_t len,
 		      struct seed_error *err);
 int seed_channel_send2(struct seed_channel *ch, uint8_t type, const void *head, size_t head_len,
@@ -85,7 +93,8 @@ int seed_channel_receive(struct seed_channel *ch, struct seed_frame *out, struct
 /* The same without waiting: *@got false when none is there yet. */
 int seed_channel_try_receive(struct seed_channel *ch, struct seed_frame *out, bool *got,
 			     struct seed_error *err);
-/* All that was sent is with the kernel (flushed through the compressor). */
+/* Waits until all that was sent is with the kernel (flushed through the compressor). LINK,
+ * CANCELLED. */
 int seed_channel_drain(struct seed_channel *ch, struct seed_error *err);
 
 /* On the wire, preambles, headers and ALIVE frames included. */
