@@ -118,3 +118,41 @@ int seed_missing_read(struct seed_vec *runs, int dir, const char *path, uint64_t
 	found = (struct seed_vec){ 0 };
 	return 0;
 }
+
+/* The run that begins first of the two lists' next ones; NULL when both are at their end. */
+static const struct seed_run *take_first(const struct seed_vec *a, size_t *at_a,
+					 const struct seed_vec *b, size_t *at_b)
+{
+	const struct seed_run *x = *at_a < a->count ? seed_vec_at(a, *at_a) : NULL;
+	const struct seed_run *y = *at_b < b->count ? seed_vec_at(b, *at_b) : NULL;
+
+	if (x && (!y || x->start <= y->start)) {
+		++*at_a;
+		return x;
+	}
+	*at_b += y != NULL;
+	return y;
+}
+
+int seed_missing_merge(struct seed_vec *runs, const struct seed_vec *more, struct seed_error *err)
+{
+	struct seed_vec merged = { 0 };
+	size_t at_runs = 0, at_more = 0;
+	const struct seed_run *run;
+
+	while ((run = take_first(runs, &at_runs, more, &at_more))) {
+		struct seed_run *last = merged.count ? seed_vec_at(&merged, merged.count - 1) : NULL;
+		uint64_t end = run->start + run->count;
+
+		if (last && run->start <= last->start + last->count) {
+			if (end > last->start + last->count)
+				last->count = end - last->start;
+		} else if (!seed_vec_push(&merged, sizeof(*run), run)) {
+			seed_vec_free(&merged);
+			return seed_error_sys(err, ENOMEM, "missing list");
+		}
+	}
+	seed_vec_free(runs);
+	*runs = merged;
+	return 0;
+}

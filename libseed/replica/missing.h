@@ -14,5 +14,7 @@ int seed_missing_write(int dir, const char *path, const struct seed_vec *runs,
 		       struct seed_error *err);
 int seed_missing_read(struct seed_vec *runs, int dir, const char *path, uint64_t blocks,
 		      struct seed_error *err);
+/* Add @more to @runs: both rise, the result does too, and touching runs become one. */
+int seed_missing_merge(struct seed_vec *runs, const struct seed_vec *more, struct seed_error *err);
 
 #endif

@@ -242,6 +242,11 @@ static int wrong_bytes(const struct fetch *t, const struct wanted *w, struct see
 static int note_changed(struct fetch *t, struct wanted *w, const struct seed_msg_block *m,
 			struct seed_error *err)
 {
+	/* Filling up an old seed, nothing but its own blocks will do. */
+	if (t->r->fill)
+		return seed_error_set(err, SEED_ERR_BUSY,
+				      "block %" PRIu64 " of disk %s changed at the source meanwhile: run the "
+				      "command again", w->index, t->r->head.disks[w->disk].slot);
 	w->digest = m->digest;
 	return seed_list_set(t->r->disks[w->disk].next, w->index, &m->digest, 1, err);
 }
@@ -254,8 +259,8 @@ static int take_block(struct fetch *t, struct wanted w, const struct seed_msg_bl
 	if (m->changed && note_changed(t, &w, m, err) < 0)
 		return -1;
 	if (m->form == SEED_FORM_ZERO) {
-		t->done++;
-		return seed_sync_put_zero(t->r->sync, w.disk, w.index, err);
+		t->done++;	/* zeroes are applied from the list alone */
+		return 0;
 	}
 	if (m->form == SEED_FORM_PIECES) {
 		if (assemble(t, &w, m, err) < 0)
@@ -386,6 +391,8 @@ static int drain(struct fetch *t, struct seed_error *err)
 /* Twice at most: what comes back a second time is asked for whole, and then it is right or wrong. */
 static int fetch_later(struct fetch *t, struct seed_error *err)
 {
+	uint64_t journal = t->r->counts.journal;
+
 	while (t->later.count) {
 		struct seed_vec now = t->later;
 		int rc = 0;
@@ -400,6 +407,9 @@ static int fetch_later(struct fetch *t, struct seed_error *err)
 		if (rc < 0 || drain(t, err) < 0)
 			return -1;
 	}
+	/* Twins of blocks that came in this run, and not in an earlier one. */
+	t->r->counts.local += t->r->counts.journal - journal;
+	t->r->counts.journal = journal;
 	return 0;
 }
 
