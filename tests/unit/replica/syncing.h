@@ -176,8 +176,7 @@ static inline bool is_new(const struct seed_replica *r)
 	       holds(r->dir, "manifest.json", "{new}") &&
 	       holds(r->dir, "manifest.json.minisig", "signed") &&
 	       holds(r->dir, "nvram", "new vars") && !seed_path_exists(r->dir, "tpm") &&
-	       holds(r->dir, "definition", "<xml/>") && seed_path_exists(r->dir, "vdc.raw") &&
-	       !seed_path_exists(r->dir, "sync");
+	       holds(r->dir, "definition", "<xml/>") && seed_path_exists(r->dir, "vdc.raw");
 }
 
 #endif

@@ -35,6 +35,7 @@ static void a_replica_becomes_the_new_state(void **state)
 	must((int)came, &err);
 	assert_int_equal(came, 5 + 1 + 4);
 	assert_true(is_new(r));
+	assert_false(seed_path_exists(r->dir, "sync"));
 	for (size_t i = 0; i < 4; i++) {
 		assert_int_equal(proved[i], i == 3 ? SEED_PROVED_FULL : SEED_PROVED_STAMP);
 		/* One that was not written keeps what it had: no stamp in this case. */

@@ -175,11 +175,14 @@ static bool check_and_finish(int store, const struct seed_manifest *m)
 	new = is_new(r);
 	if (!new && !is_old(r))
 		fail_msg("neither the old state nor the new one");
+	/* Only what nobody decided for, or what is left of what was carried out. */
+	assert_false(seed_path_exists(r->dir, "sync/replica.json"));
 	check_stamps(r);
 	seed_replica_close(r);
 	assert_int_equal(run(store, m, true), 0);
 	must(seed_replica_open(&r, store, folder, true, &err), &err);
 	assert_true(is_new(r));
+	assert_false(seed_path_exists(r->dir, "sync"));
 	seed_replica_close(r);
 	return new;
 }
