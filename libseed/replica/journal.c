@@ -28,7 +28,7 @@
 #include "crypto/digest.h"
 
 #define NAME "journal"
-#define HEADER 64u
+#define HEADER SEED_JOURNAL_HEADER
 #define ENTRY 40u		/* bytes before the block */
 #define BUFFER (1u << 20)
 #define PREFIX 16u		/* bytes of a digest in the index */
@@ -329,21 +329,40 @@ static int damaged(uint64_t offset, struct seed_error *err)
 			      (unsigned long long)offset);
 }
 
+/* The offset and length of an entry. */
+static int find_entry(struct seed_journal *j, const struct seed_digest *digest, uint64_t *offset,
+		      uint32_t *len, struct seed_error *err)
+{
+	uint8_t head[ENTRY];
+
+	*offset = find_slot(j->slots, j->slot_count, digest->bytes)->offset;
+	if (!*offset)
+		return seed_error_set(err, SEED_ERR_NOTFOUND, NAME ": no such block");
+	if (read_bytes(j, *offset, head, ENTRY, err) < 0)
+		return seed_error_prefix(err, NAME);
+	*len = seed_get32(head + 4);
+	if (*len == 0 || *len > SEED_BLOCK_SIZE)
+		return damaged(*offset, err);
+	return 0;
+}
+
+int seed_journal_length(struct seed_journal *journal, const struct seed_digest *digest,
+			uint32_t *len, struct seed_error *err)
+{
+	uint64_t offset;
+
+	return find_entry(journal, digest, &offset, len, err);
+}
+
 int seed_journal_read(struct seed_journal *journal, const struct seed_digest *digest, void *buf,
 		      uint32_t *len, struct seed_error *err)
 {
-	uint64_t offset = find_slot(journal->slots, journal->slot_count, digest->bytes)->offset;
-	uint8_t head[ENTRY];
 	struct seed_digest got;
+	uint64_t offset;
 	uint32_t count;
 
-	if (!offset)
-		return seed_error_set(err, SEED_ERR_NOTFOUND, NAME ": no such block");
-	if (read_bytes(journal, offset, head, ENTRY, err) < 0)
-		return seed_error_prefix(err, NAME);
-	count = seed_get32(head + 4);
-	if (count == 0 || count > SEED_BLOCK_SIZE)
-		return damaged(offset, err);
+	if (find_entry(journal, digest, &offset, &count, err) < 0)
+		return -1;
 	if (read_bytes(journal, offset + ENTRY, buf, count, err) < 0)
 		return seed_error_prefix(err, NAME);
 	seed_digest_of(&got, buf, count);

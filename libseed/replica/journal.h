@@ -21,6 +21,8 @@
 #include "base/error.h"
 #include "base/id.h"
 
+#define SEED_JOURNAL_HEADER 64u		/* bytes before the first entry */
+
 struct seed_journal;
 
 /* @dir: the sync/ folder; made there (0600) when missing. */
@@ -31,6 +33,9 @@ void seed_journal_close(struct seed_journal *journal);	/* not synced; NULL is fi
 static inline void seed_journal_closep(struct seed_journal **j) { seed_journal_close(*j); }
 
 bool seed_journal_has(const struct seed_journal *journal, const struct seed_digest *digest);
+/* Bytes of the block, as its entry says; NOTFOUND. */
+int seed_journal_length(struct seed_journal *journal, const struct seed_digest *digest,
+			uint32_t *len, struct seed_error *err);
 /* The caller has checked that @digest is that of @data. One that is there already is fine. ENOSPC is
  * SEED_ERR_MEDIUM, and the journal stays usable up to the entry before. */
 int seed_journal_add(struct seed_journal *journal, const struct seed_digest *digest,

@@ -180,7 +180,8 @@ int seed_replica_open(struct seed_replica **out, int store, const char *name, bo
 	if (!seed_path_exists(replica->dir, "replica.json") && is_unborn(replica))
 		return seed_error_set(err, SEED_ERR_NOTFOUND, "replica %s: not there", name);
 	if (load(replica, err) < 0 ||
-	    (lock && replica->switching && seed_replica_finish_switch(replica, err) < 0))
+	    (lock && replica->switching && seed_replica_finish_switch(replica, err) < 0) ||
+	    (lock && seed_replica_finish_sync(replica, err) < 0))
 		return seed_error_prefix(err, "replica %s", name);
 	*out = seed_steal(&replica);
 	return 0;

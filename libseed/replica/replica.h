@@ -9,6 +9,8 @@
  *                        manifest.json (+.minisig), definition, nvram, ...
  *                        import.log        progress while one is being built
  *                        next/             the same files for a newer seed being built beside it
+ *                        vda.stamp         what the disk was when it was last proven (proof.h)
+ *                        sync/             what a resync has fetched (sync.h)
  *
  * Switching to a newer seed: next/ is complete and durable; replica.json is
  * replaced by one that says "switching"; the files move up one by one (rename, on the
@@ -73,7 +75,8 @@ char *seed_replica_slot_stem(const char *slot, char *out);
  * @err: NOTFOUND, also for the empty folder that a creation cut short left; LOCKED names the
  *       holder; FORMAT when the folder is not a replica of ours
  *
- * A replica that was "switching" is finished first (needs @lock).
+ * A replica that was "switching", and a sync that was decided (sync.h), are finished first (needs
+ * @lock).
  */
 int seed_replica_open(struct seed_replica **out, int store, const char *name, bool lock,
 		      struct seed_error *err);

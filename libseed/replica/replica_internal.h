@@ -28,4 +28,7 @@ void seed_replica_end_build(struct seed_replica *replica);
 /* Finish the moves of a replica that is "switching". */
 int seed_replica_finish_switch(struct seed_replica *replica, struct seed_error *err);
 
+/* Carry out what sync/ has decided (sync.h); @replica is read anew then. Nothing decided is fine. */
+int seed_replica_finish_sync(struct seed_replica *replica, struct seed_error *err);
+
 #endif
