@@ -47,7 +47,8 @@ static enum ready wait_readable(struct seed_channel *ch, uint64_t until_ms)
 	}
 }
 
-/* What there is, at most @room bytes: *@got. 0 at the end of the stream. */
+/* What there is, at most @room bytes: *@got. 0 at the end of the stream, also where a peer left without
+ * reading what we sent. */
 static int read_some(struct seed_channel *ch, void *buf, size_t room, size_t *got,
 		     bool *again, struct seed_error *err)
 {
@@ -57,10 +58,8 @@ static int read_some(struct seed_channel *ch, void *buf, size_t room, size_t *go
 	*again = n < 0 && (errno == EINTR || errno == EAGAIN);
 	*got = n > 0 ? (size_t)n : 0;
 	atomic_fetch_add(&ch->received, *got);
-	if (n >= 0 || *again)
+	if (n >= 0 || *again || errno == ECONNRESET)
 		return 0;
-	if (errno == ECONNRESET || errno == EPIPE)
-		return seed_error_set(err, SEED_ERR_LINK, "the other side closed the connection");
 	return seed_error_set(err, SEED_ERR_LINK, "the connection broke: %s",
 			      strerror_r(errno, text, sizeof(text)));
 }

@@ -118,12 +118,12 @@ static int parse_ssh(struct seed_dest *dest, const char *text, struct seed_error
 	if (!copy)
 		return seed_error_sys(err, ENOMEM, "destination");
 	slash = strchr(rest, '/');
-	if (slash) {
-		if (take_home(dest, slash, err) < 0)
-			return -1;
+	if (slash)
 		*slash = '\0';
-	}
-	return take_user(dest, &rest, err) < 0 || take_host(dest, rest, err) < 0 ? -1 : 0;
+	/* The user first: what follows is quoted in errors, a password must not be. */
+	if (take_user(dest, &rest, err) < 0 || take_host(dest, rest, err) < 0)
+		return -1;
+	return slash ? take_home(dest, text + strlen(SCHEME) + (slash - copy), err) : 0;
 }
 
 /* A ':' before the first '/' is what scp takes for a host: nobody means a folder of that name. */
