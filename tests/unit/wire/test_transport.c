@@ -168,7 +168,7 @@ static void the_child_has_no_descriptor_and_no_signal_state_of_ours(void **state
 	signal(SIGPIPE, SIG_IGN);
 	script(*state, "ssh",
 	       "for f in /proc/self/fd/*; do [ ! -e $f ] || printf '%s ' ${f##*/}; done\n"
-	       "exec sed -n 's/^Sig\\(Blk\\|Ign\\):.*[1-9a-f].*/state &/p' /proc/self/status");
+	       "exec sed -n 's/^Sig\\(Blk\\|Ign\\):.*[1-9a-f][0-9a-f]\\{0,6\\}$/state/p' /proc/self/status");
 	t = open_ok("ssh://dr", (struct seed_transport_options){ .ssh = NULL });
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	signal(SIGPIPE, SIG_DFL);
