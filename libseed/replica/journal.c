@@ -49,6 +49,7 @@ struct seed_journal {
 	size_t used;
 	struct slot *slots;		/* open addressing; a power of two, never full */
 	size_t slot_count, count;
+	uint64_t opened_at;		/* the end of the file when it was opened */
 	struct seed_error dead;		/* a failed fsync: what the file holds is not known */
 };
 
@@ -101,6 +102,13 @@ static void note_entry(struct seed_journal *j, const uint8_t *digest, uint64_t o
 bool seed_journal_has(const struct seed_journal *journal, const struct seed_digest *digest)
 {
 	return find_slot(journal->slots, journal->slot_count, digest->bytes)->offset != 0;
+}
+
+bool seed_journal_had(const struct seed_journal *journal, const struct seed_digest *digest)
+{
+	uint64_t offset = find_slot(journal->slots, journal->slot_count, digest->bytes)->offset;
+
+	return offset && offset < journal->opened_at;
 }
 
 /* ---- opening ---- */
@@ -234,6 +242,7 @@ int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *
 		return -1;
 	if (load(j, dir, header, cancel, err) < 0)
 		return seed_error_prefix(err, NAME);
+	j->opened_at = j->written;
 	*out = seed_steal(&j);
 	return 0;
 }

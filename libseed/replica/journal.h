@@ -36,6 +36,8 @@ bool seed_journal_has(const struct seed_journal *journal, const struct seed_dige
 /* Bytes of the block, as its entry says; NOTFOUND. */
 int seed_journal_length(struct seed_journal *journal, const struct seed_digest *digest,
 			uint32_t *len, struct seed_error *err);
+/* Was it there already when the journal was opened? */
+bool seed_journal_had(const struct seed_journal *journal, const struct seed_digest *digest);
 /* The caller has checked that @digest is that of @data. One that is there already is fine. ENOSPC is
  * SEED_ERR_MEDIUM, and the journal stays usable up to the entry before. */
 int seed_journal_add(struct seed_journal *journal, const struct seed_digest *digest,
