@@ -4,8 +4,9 @@
  * read from there. When a write fails, say for lack of room, the buffer stays as it is: all that
  * was taken can still be read, and the next add or sync tries again at the same offset.
  *
- * What a crash leaves: no file, a header that is short or zero (begun anew), or a file whose tail is
- * torn. Entries are checked one by one at opening, so nothing is believed that was not written whole.
+ * What a crash leaves: no file, a header that is short or zero (begun anew), or a file whose
+ * tail is torn. Entries are checked one by one at opening, so nothing is believed that was not
+ * written whole.
  *
  * The index has 128 bits of each digest. Two blocks that agree in these would take 2^64 hashes to
  * find; reading compares the whole digest, so the second of them is damage, never a wrong block.
@@ -275,7 +276,8 @@ static int flush(struct seed_journal *j, struct seed_error *err)
 	if (j->used == 0)
 		return 0;
 	if (seed_fd_pwrite(j->fd, j->buffer, j->used, j->written, &inner) < 0) {
-		/* Half an entry would be cut off at the next opening; gone now it leaves its room. */
+		/* Half an entry would be cut off at the next opening; gone now it leaves its
+		 * room. */
 		(void)!ftruncate(j->fd, (off_t)j->written);
 		if (err)
 			*err = inner;
