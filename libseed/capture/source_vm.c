@@ -31,6 +31,10 @@ static int write_vm(const struct seed_source_vm *vm, uint64_t generation, struct
 		.name = vm->name,
 		.lineage = vm->lineage,
 		.generation = generation,
+		.definition = vm->definition,
+		.has_origin = !seed_id_equal(&vm->origin, &vm->site),
+		.origin = vm->origin,
+		.handed_over = vm->handed_over,
 	};
 
 	return seed_vm_file_write(vm->dir, &file, err);
@@ -60,6 +64,10 @@ static int load_vm(struct seed_source_vm *vm, const struct seed_site *site, stru
 	}
 	vm->lineage = file.lineage;
 	vm->generation = file.generation;
+	vm->definition = seed_steal(&file.definition);
+	if (file.has_origin)
+		vm->origin = file.origin;
+	vm->handed_over = file.handed_over;
 	seed_vm_file_clear(&file);	/* its name is the old one */
 	return 0;
 }
@@ -82,19 +90,27 @@ static int open_folder(struct seed_source_vm *vm, int home, struct seed_error *e
 }
 
 int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed_vmdef *def,
-			const struct seed_site *site, struct seed_error *err)
+			const struct seed_site *site, unsigned int flags, struct seed_error *err)
 {
 	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = malloc(sizeof(*vm));
 	char uuid[SEED_UUID_TEXT];
 
 	if (vm)
-		*vm = (struct seed_source_vm){ .dir = -1, .name = strdup(def->name) };
+		*vm = (struct seed_source_vm){
+			.dir = -1,
+			.name = strdup(def->name),
+			.site = site->id,
+			.origin = site->id,
+		};
 	if (!vm || !vm->name)
 		return seed_error_sys(err, ENOMEM, "VM");
 	if (seed_source_vm_uuid(&vm->uuid, def, site, err) < 0 || open_folder(vm, home, err) < 0)
 		return -1;
 	if (load_vm(vm, site, err) < 0)
 		return seed_error_prefix(err, "vms/%s", seed_uuid_text(&vm->uuid, uuid));
+	if (vm->handed_over && !(flags & SEED_SOURCE_VM_ANYWAY))
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "was handed over to another site: promote its replica here first");
 	*out = seed_steal(&vm);
 	return 0;
 }
@@ -105,7 +121,13 @@ void seed_source_vm_close(struct seed_source_vm *vm)
 		return;
 	seed_fd_closep(&vm->dir);
 	free(vm->name);
+	free(vm->definition);
 	free(vm);
+}
+
+int seed_source_vm_save(struct seed_source_vm *vm, struct seed_error *err)
+{
+	return write_vm(vm, vm->generation, err);
 }
 
 int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error *err)
@@ -116,4 +138,71 @@ int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error 
 		return -1;
 	vm->generation++;
 	return 0;
+}
+
+/* ---- where its definition is ---- */
+
+/* The folder is made real and the last name kept: a link there (/dev/mapper/NAME, a definition's
+ * alias) is the stable name, what it points to today is not. NULL: there is none. */
+static char *absolute(const char *path)
+{
+	SEED_AUTO(seed_freep) char *folder = strdup(path);
+	SEED_AUTO(seed_freep) char *real = NULL;
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	char *out = NULL;
+
+	if (!folder || !*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return NULL;
+	if (slash)
+		folder[slash == path ? 1 : slash - path] = '\0';
+	real = realpath(slash ? folder : ".", NULL);
+	if (!real || asprintf(&out, "%s/%s", strcmp(real, "/") == 0 ? "" : real, name) < 0)
+		return NULL;
+	return out;
+}
+
+/* NAME=DISK[,DISK...] with absolute disks. A disk whose folder has a ',' cannot be written so. */
+static char *absolute_disks(const struct seed_vmdef *def)
+{
+	SEED_AUTO(seed_buf_free) struct seed_buf text = { 0 };
+
+	if (strchr(def->name, '=') || seed_buf_addf(&text, NULL, "%s", def->name) < 0)
+		return NULL;
+	for (size_t i = 0; i < def->disks.count; i++) {
+		const struct seed_vmdef_disk *disk = seed_vec_at(&def->disks, i);
+		SEED_AUTO(seed_freep) char *path = NULL;
+
+		if (disk->path)
+			path = disk->format && strcmp(disk->format, "nbd") == 0 ?
+				       strdup(disk->path) : absolute(disk->path);
+		if (!path || strchr(path, ',') ||
+		    seed_buf_addf(&text, NULL, "%c%s", i ? ',' : '=', path) < 0)
+			return NULL;
+	}
+	return def->disks.count ? seed_steal(&text.data) : NULL;
+}
+
+static char *definition_of(const struct seed_vmdef *def)
+{
+	const struct seed_vmdef_file *first = def->files.count ? seed_vec_at(&def->files, 0) : NULL;
+	bool is_file = first && strcmp(first->role, "definition") == 0;
+	SEED_AUTO(seed_freep) char *text = is_file ? absolute(def->source) : absolute_disks(def);
+	size_t len = text ? strlen(text) : 0;
+
+	if (!len || len > SEED_VM_DEFINITION_MAX || !seed_utf8_valid(text, len))
+		return NULL;
+	return seed_steal(&text);
+}
+
+int seed_source_vm_note_definition(struct seed_source_vm *vm, const struct seed_vmdef *def,
+				   struct seed_error *err)
+{
+	SEED_AUTO(seed_freep) char *now = definition_of(def);
+
+	if (now ? vm->definition && strcmp(now, vm->definition) == 0 : !vm->definition)
+		return 0;
+	free(vm->definition);
+	vm->definition = seed_steal(&now);
+	return seed_source_vm_save(vm, err);
 }

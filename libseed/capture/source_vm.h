@@ -2,9 +2,11 @@
 /*
  * What a source site keeps of each of its VMs, in HOME/vms/UUID:
  *
- *   vm.json            name, lineage, last generation signed, when
+ *   vm.json            name, lineage, last generation signed, when; whose it is, where its
+ *                      definition is, and whether it was handed over (capture/vm_file.h)
  *   SLOT.list          digests of the last reading, home form
  *   SLOT.stamp         whose reading: identity of the source, when recorded, and how far
+ *   receipts/          what destinations have acknowledged (capture/receipts.h)
  *
  * The generation is made durable here before a manifest is signed with it: gaps are fine,
  * a number used twice is not. A vm.json that is damaged is an error and never begun anew: a
@@ -24,13 +26,31 @@ struct seed_source_vm {
 	char *name;			/* as the definition has it now */
 	struct seed_lineage lineage;
 	uint64_t generation;		/* last one signed or reserved */
+	struct seed_id site;		/* this one */
+	struct seed_id origin;		/* whose VM it is: @site, or that of a replica promoted here */
+	char *definition;		/* where its definition is (struct seed_vm_file), or NULL */
+	bool handed_over;		/* to another site */
 };
 
-/* Made on first use, with a fresh timeline of ours. Locked against other runs (LOCKED). */
+#define SEED_SOURCE_VM_ANYWAY 1u	/* open one that was handed over, too */
+
+/**
+ * seed_source_vm_open() - the record of a VM
+ * @flags: SEED_SOURCE_VM_ANYWAY or 0
+ * @err: LOCKED when another run has it; IDENTITY when it was handed over to another site
+ *
+ * Made on first use, with a fresh timeline of ours.
+ */
 int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed_vmdef *def,
-			const struct seed_site *site, struct seed_error *err);
+			const struct seed_site *site, unsigned int flags, struct seed_error *err);
 void seed_source_vm_close(struct seed_source_vm *vm);
 static inline void seed_source_vm_closep(struct seed_source_vm **v) { seed_source_vm_close(*v); }
+/* Make the fields as they are now durable: lineage, generation, origin, definition, handed_over. */
+int seed_source_vm_save(struct seed_source_vm *vm, struct seed_error *err);
+/* Note where @def was read from, durable on return; written only when it differs. What cannot be
+ * found again later (its path is gone, too long, not UTF-8) is NULL, and no error. */
+int seed_source_vm_note_definition(struct seed_source_vm *vm, const struct seed_vmdef *def,
+				   struct seed_error *err);
 /* generation + 1, durable on return. RANGE at the end of the numbers. */
 int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error *err);
 /* A definition's uuid, or UUIDv5(site id, name). */

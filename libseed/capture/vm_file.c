@@ -20,7 +20,8 @@
 void seed_vm_file_clear(struct seed_vm_file *file)
 {
 	free(file->name);
-	file->name = NULL;
+	free(file->definition);
+	file->name = file->definition = NULL;
 }
 
 int seed_vm_file_write(int dir, struct seed_vm_file *file, struct seed_error *err)
@@ -33,19 +34,50 @@ int seed_vm_file_write(int dir, struct seed_vm_file *file, struct seed_error *er
 	seed_json_set(doc, "lineage", seed_lineage_to_json(&file->lineage));
 	seed_json_set_uint(doc, "generation", file->generation);
 	seed_json_set_uint(doc, "updated", (uint64_t)file->updated);
+	if (file->definition)
+		seed_json_set_text(doc, "definition", file->definition);
+	if (file->has_origin)
+		seed_json_set_id(doc, "origin", &file->origin);
+	if (file->handed_over)
+		seed_json_set_bool(doc, "handed_over", true);
 	return seed_home_doc_replace(dir, VM_FILE, doc, err);
+}
+
+/* What seed_vmdef_read() can make something of, wherever it is run. */
+static bool names_definition(const char *text)
+{
+	return *text == '/' || (*text && strchr(text + 1, '='));
+}
+
+/* Members that are there only where they say something: earlier versions did not write them. */
+static const char *take_optional(struct seed_vm_file *file, struct seed_json_reader *r)
+{
+	const char *definition = NULL;
+
+	if (seed_json_has(r, "definition")) {
+		definition = seed_json_take_text(r, "definition", SEED_VM_DEFINITION_MAX);
+		if (!r->failed && !names_definition(definition))
+			seed_json_refuse(r, "definition", "neither an absolute path nor NAME=DISK");
+	}
+	file->has_origin = seed_json_has(r, "origin");
+	if (file->has_origin)
+		seed_json_take_id(r, "origin", &file->origin);
+	if (seed_json_has(r, "handed_over"))
+		file->handed_over = seed_json_take_bool(r, "handed_over");
+	return definition;
 }
 
 static int take_members(struct seed_vm_file *file, const struct seed_id *uuid,
 			struct seed_json_reader *r)
 {
-	const char *name;
+	const char *name, *definition;
 
 	seed_json_take_uuid(r, "uuid", &file->uuid);
 	name = seed_json_take_text(r, "name", SEED_VM_NAME_MAX);
 	seed_lineage_take(r, "lineage", &file->lineage);
 	file->generation = seed_json_take_uint(r, "generation", SEED_GENERATION_MAX);
 	file->updated = (int64_t)seed_json_take_uint(r, "updated", SEED_JSON_INT_MAX);
+	definition = take_optional(file, r);
 	if (seed_json_done(r) < 0)
 		return -1;
 	if (!seed_id_equal(uuid, &file->uuid))
@@ -53,7 +85,9 @@ static int take_members(struct seed_vm_file *file, const struct seed_id *uuid,
 	if (file->generation < seed_lineage_base(&file->lineage))
 		return seed_error_set(r->err, SEED_ERR_FORMAT, "generation: before the last fork");
 	file->name = strdup(name);
-	return file->name ? 0 : seed_error_sys(r->err, ENOMEM, "VM");
+	file->definition = definition ? strdup(definition) : NULL;
+	return file->name && (!definition || file->definition) ? 0 :
+		       seed_error_sys(r->err, ENOMEM, "VM");
 }
 
 int seed_vm_file_read(struct seed_vm_file *out, int dir, const struct seed_id *uuid,
@@ -65,8 +99,10 @@ int seed_vm_file_read(struct seed_vm_file *out, int dir, const struct seed_id *u
 
 	if (seed_home_doc_read(&doc, &r, dir, VM_FILE, VM_FILE_MAX, VM_SCHEMA, err) < 0)
 		return -1;
-	if (take_members(&file, uuid, &r) < 0)
+	if (take_members(&file, uuid, &r) < 0) {
+		seed_vm_file_clear(&file);
 		return seed_error_prefix(err, VM_FILE);
+	}
 	*out = file;
 	return 0;
 }

@@ -5,12 +5,20 @@
 
 #include "manifest/lineage.h"
 
+#define SEED_VM_DEFINITION_MAX 4096	/* bytes */
+
 struct seed_vm_file {
 	struct seed_id uuid;
 	char *name;			/* raw; as it was called when this was written */
 	struct seed_lineage lineage;
 	uint64_t generation;		/* last one signed or reserved */
 	int64_t updated;		/* unix seconds, shown */
+	char *definition;		/* where the VM's definition is: an absolute path, or
+					 * NAME=DISK[,DISK...] with absolute ones (then its id is @uuid);
+					 * NULL when unknown */
+	bool has_origin;		/* a replica of another site that was promoted here ... */
+	struct seed_id origin;		/* ... whose VM it is; else it is this site's */
+	bool handed_over;		/* given up to another site: nothing is signed here any more */
 };
 void seed_vm_file_clear(struct seed_vm_file *file);
 

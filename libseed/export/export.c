@@ -2,19 +2,13 @@
 /* Carrying out an export: see export.h for the steps. */
 #include "export/export.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "base/cleanup.h"
-#include "base/fd.h"
-#include "base/file.h"
-#include "base/path.h"
 #include "base/text.h"
+#include "capture/side_files.h"
 #include "export/export_internal.h"
 #include "image/raw_source.h"
 
 #define DEPTH_PER_WORKER 4u		/* chunks, and records, in flight */
-#define SIDE_FILE_MAX (64u << 20)
 #define COMMIT_BYTES ((uint64_t)8 << 30)
 #define COMMIT_MS (10u * 60u * 1000u)
 #define LEVEL 1				/* zstd: 3 costs a fifth more time for 5 % fewer bytes */
@@ -152,59 +146,6 @@ static int export_disk(struct run *run, struct seed_export_vm *vm, struct seed_e
 	return 0;
 }
 
-/* A file that the operator named: links on the way to it are the operator's business. */
-static int read_operators_file(const char *path, char **data, size_t *len, struct seed_error *err)
-{
-	SEED_AUTO(seed_fd_closep) int dir = -1;
-	SEED_AUTO(seed_freep) char *real = realpath(path, NULL);
-	char *base;
-
-	if (!real)
-		return errno == ENOENT ? seed_error_set(err, SEED_ERR_NOTFOUND, "no such file")
-				       : seed_error_sys(err, errno, "open");
-	base = strrchr(real, '/');
-	*base++ = '\0';
-	if (seed_path_open_folder(&dir, *real ? real : "/", err) < 0)
-		return -1;
-	return seed_file_read(dir, base, SIDE_FILE_MAX, data, len, err);
-}
-
-/* Side files are read when their VM's turn comes, next to its disks. NVRAM that was never made (a
- * VM that never started) is noted; anything else that is missing fails the VM. */
-static int read_side_files(struct run *run, struct seed_export_vm *vm, struct seed_error *err)
-{
-	for (size_t i = 0; i < vm->def->files.count; i++) {
-		const struct seed_vmdef_file *def = seed_vec_at(&vm->def->files, i);
-		struct seed_export_file *file;
-		struct seed_error why = { 0 };
-		char quoted[SEED_QUOTED];
-		char *data;
-		size_t len;
-
-		if (read_operators_file(def->path, &data, &len, &why) < 0) {
-			seed_quote(def->path, quoted, sizeof(quoted));
-			if (why.kind != SEED_ERR_NOTFOUND || strcmp(def->role, "definition") == 0) {
-				*err = why;
-				return seed_error_prefix(err, "%s %s", def->role, quoted);
-			}
-			seed_event_note(run->opt->events, SEED_EVENT_WARNING,
-					"%s: %s file %s is not there and does not travel",
-					seed_quote(vm->def->name, (char[SEED_QUOTED]){ 0 }, SEED_QUOTED),
-					def->role, quoted);
-			continue;
-		}
-		file = seed_vec_push(&vm->files, sizeof(*file), NULL);
-		if (!file) {
-			free(data);
-			return seed_error_sys(err, ENOMEM, "%s", def->role);
-		}
-		strncpy(file->role, def->role, sizeof(file->role) - 1);
-		file->data = data;
-		file->len = len;
-	}
-	return 0;
-}
-
 /* All disks of a VM are held together while any of them is read. */
 static int export_disks(struct run *run, struct seed_export_vm *vm, struct seed_source **sources,
 			struct seed_error *err)
@@ -230,8 +171,9 @@ static int export_vm(struct run *run, struct seed_export_vm *vm, struct seed_err
 	struct seed_source *sources[SEED_VM_DISKS_MAX] = { 0 };
 	int rc;
 
-	if (seed_source_vm_open(&vm->kept, run->opt->home, vm->def, run->opt->own, err) < 0 ||
-	    read_side_files(run, vm, err) < 0)
+	if (seed_source_vm_open(&vm->kept, run->opt->home, vm->def, run->opt->own, 0, err) < 0 ||
+	    seed_source_vm_note_definition(vm->kept, vm->def, err) < 0 ||
+	    seed_side_files_read(&vm->files, vm->def, run->opt->events, err) < 0)
 		return -1;
 	rc = export_disks(run, vm, sources, err);
 	for (size_t i = 0; i < vm->disks.count; i++)

@@ -49,13 +49,7 @@ struct seed_export_vm {
 	uint64_t generation;
 	enum seed_captured captured;		/* the least of its disks */
 	struct seed_source_vm *kept;		/* its record at home, locked, while exporting */
-	struct seed_vec files;			/* struct seed_export_file, read when its turn came */
-};
-
-struct seed_export_file {			/* a side file: definition, NVRAM, TPM state */
-	char role[16];
-	char *data;
-	size_t len;
+	struct seed_vec files;			/* struct seed_side_file, read when its turn came */
 };
 
 struct seed_export {				/* what a command shows */

@@ -9,14 +9,14 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/path.h"
 #include "block/list_part.h"
+#include "capture/describe.h"
+#include "capture/side_files.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "export/export_internal.h"
-#include "manifest/manifest.h"
 #include "media/seed.h"
 #include "pack/scrub.h"
 #include "pack/sealed_file.h"
@@ -104,77 +104,42 @@ static int put_list(struct finish *f, const struct seed_export_vm *vm, uint32_t 
 	return 0;
 }
 
-static char *copy_text(const char *text)
-{
-	return text ? strdup(text) : NULL;
-}
-
 static int describe_disk(struct finish *f, struct seed_export_vm *vm, uint32_t index,
 			 struct seed_manifest *m, struct seed_error *err)
 {
 	struct seed_export_disk *disk = seed_vec_at(&vm->disks, index);
-	struct seed_manifest_disk *out = seed_vec_push(&m->disks, sizeof(*out), NULL);
+	struct seed_describe_disk from = {
+		.def = disk->def,
+		.size = disk->size,
+		.sector_size = disk->sector_size,
+		.facts = disk->facts,
+		.own_runs = disk->own_runs,
+		.own_blocks = disk->own_blocks,
+		.compared = disk->compared,
+	};
+	struct seed_manifest_disk *out;
+	int rc = seed_describe_disk(m, &from, &out, err);
 
-	if (!out)
-		return seed_error_sys(err, ENOMEM, "manifest");
-	out->slot = copy_text(disk->def->slot);
-	out->serial = copy_text(disk->def->serial);
-	out->wwn = copy_text(disk->def->wwn);
-	out->size = disk->size;
-	out->sector_size = disk->sector_size;
-	out->blocks = disk->facts.blocks;
-	out->data_blocks = disk->facts.data_blocks;
-	out->root = disk->facts.root;
-	out->captured = disk->facts.captured;
-	out->own_runs = disk->own_runs;		/* moves */
-	disk->own_runs = (struct seed_vec){ 0 };
-	out->own_blocks = disk->own_blocks;
-	out->compared = disk->compared;
-	if (!out->slot)
-		return seed_error_sys(err, ENOMEM, "manifest");
+	disk->own_runs = from.own_runs;
+	if (rc < 0)
+		return -1;
 	return put_list(f, vm, index, disk->def->slot, out->blocks, &out->parts, err);
 }
 
-static int describe_files(struct finish *f, struct seed_export_vm *vm, struct seed_manifest *m,
+static int put_side_files(struct finish *f, const struct seed_export_vm *vm,
 			  struct seed_error *err)
 {
 	for (size_t i = 0; i < vm->files.count; i++) {
-		const struct seed_export_file *file = seed_vec_at(&vm->files, i);
-		struct seed_manifest_file *out = seed_vec_push(&m->files, sizeof(*out), NULL);
+		const struct seed_side_file *file = seed_vec_at(&vm->files, i);
 		struct seed_file_id id = {
 			.set = f->volume->set,
 			.seed = vm->seed,
 			.role = SEED_FILE_SIDE,
 			.number = (uint32_t)i,
 		};
-		struct seed_stored_facts plain;
 
-		if (!out)
-			return seed_error_sys(err, ENOMEM, "manifest");
-		memcpy(out->role, file->role, sizeof(out->role));
-		if (put_file(f, &id, file->data, file->len, &plain, err) < 0)
+		if (put_file(f, &id, file->data, file->len, NULL, err) < 0)
 			return -1;
-		out->facts = (struct seed_manifest_part){ plain.length, plain.digest };
-	}
-	return 0;
-}
-
-static int describe_excluded(const struct seed_export_vm *vm, struct seed_manifest *m,
-			     struct seed_error *err)
-{
-	for (size_t i = 0; i < vm->def->disks.count; i++) {
-		const struct seed_vmdef_disk *d = seed_vec_at(&vm->def->disks, i);
-		struct seed_manifest_excluded *out;
-
-		if (!d->excluded)
-			continue;
-		out = seed_vec_push(&m->excluded, sizeof(*out), NULL);
-		if (!out)
-			return seed_error_sys(err, ENOMEM, "manifest");
-		out->slot = strdup(d->slot);
-		out->reason = strdup(d->excluded);
-		if (!out->slot || !out->reason)
-			return seed_error_sys(err, ENOMEM, "manifest");
 	}
 	return 0;
 }
@@ -182,26 +147,20 @@ static int describe_excluded(const struct seed_export_vm *vm, struct seed_manife
 static int describe_vm(struct finish *f, const struct seed_export_vm *vm, struct seed_manifest *m,
 		       struct seed_error *err)
 {
-	const struct seed_site *own = f->opt->own;
+	struct seed_describe_vm from = {
+		.own = f->opt->own,
+		.vm = vm->kept,
+		.def = vm->def,
+		.seed = &vm->seed,
+		.captured = vm->captured,
+		.data = f->opt->data,
+	};
 
-	m->key = *seed_signing_key_public(own->sign);
-	m->seed = vm->seed;
 	m->set = f->volume->set;
 	m->has_recipient = f->opt->recipient != NULL;
 	if (m->has_recipient)
 		m->recipient = f->opt->recipient->site;
-	m->site = own->id;
-	m->site_name = strdup(own->name);
-	m->uuid = vm->uuid;
-	m->name = strdup(vm->def->name);
-	m->lineage = vm->kept->lineage;
-	m->generation = vm->generation;
-	m->data = f->opt->data;
-	m->created = seed_clock_wall();
-	m->captured = vm->captured;
-	if (!m->site_name || !m->name)
-		return seed_error_sys(err, ENOMEM, "manifest");
-	return describe_excluded(vm, m, err);
+	return seed_describe_vm(m, &from, err);
 }
 
 /* A plaintext manifest's signature stands beside it, so that minisign -Vm finds it. */
@@ -284,7 +243,9 @@ static int finish_vm(struct finish *f, struct seed_export_vm *vm, struct seed_er
 	for (uint32_t i = 0; rc == 0 && i < vm->disks.count; i++)
 		rc = describe_disk(f, vm, i, &m, err);
 	if (rc == 0)
-		rc = describe_files(f, vm, &m, err);
+		rc = seed_describe_files(&m, &vm->files, err);
+	if (rc == 0)
+		rc = put_side_files(f, vm, err);
 	if (rc == 0)
 		rc = put_manifest(f, vm, &m, err);
 	if (rc == 0 && !seed_vec_push(&f->seeds, sizeof(vm->seed), &vm->seed))

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "block/scan.h"
+#include "capture/side_files.h"
 #include "capture/source_vm.h"
 #include "export/export.h"
 #include "image/raw_source.h"
@@ -174,12 +175,10 @@ void seed_export_clear(struct seed_export *plan)
 	for (size_t i = 0; i < plan->vms.count; i++) {
 		struct seed_export_vm *vm = seed_vec_at(&plan->vms, i);
 
-		for (size_t k = 0; k < vm->files.count; k++)
-			free(((struct seed_export_file *)seed_vec_at(&vm->files, k))->data);
+		seed_side_files_clear(&vm->files);
 		for (size_t k = 0; k < vm->disks.count; k++)
 			seed_vec_free(&((struct seed_export_disk *)seed_vec_at(&vm->disks, k))
 					       ->own_runs);
-		seed_vec_free(&vm->files);
 		seed_vec_free(&vm->disks);
 		seed_source_vm_close(vm->kept);
 		seed_vmdef_free(vm->def);

@@ -151,7 +151,7 @@ static struct seed_source_vm *open_vm(const struct tmpdir *home)
 	const char *p = name;
 
 	memcpy(&def.name, &p, sizeof(p));
-	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err);
+	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err);
 	return vm;
 }
 

@@ -32,7 +32,7 @@ static struct seed_source_vm *open_vm(const struct tmpdir *home, const char *nam
 	struct seed_source_vm *vm = NULL;
 	struct seed_error err = { 0 };
 
-	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err);
+	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err);
 	return vm;
 }
 
@@ -121,7 +121,7 @@ static void a_second_run_finds_it_locked(void **state)
 	struct seed_source_vm *second = NULL;
 	struct seed_error err;
 
-	assert_fails(seed_source_vm_open(&second, home->fd, &def, &site, &err), &err,
+	assert_fails(seed_source_vm_open(&second, home->fd, &def, &site, 0, &err), &err,
 		     SEED_ERR_LOCKED);
 	assert_null(second);
 	assert_non_null(strstr(err.text, "\"web%0A01\""));
@@ -156,7 +156,7 @@ static void a_damaged_file_is_never_begun_anew(void **state)
 		struct seed_error err;
 
 		put_vm(home, cases[i]);
-		assert_fails(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err,
+		assert_fails(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err,
 			     SEED_ERR_FORMAT);
 		assert_null(vm);
 		assert_non_null(strstr(err.text, UUID));
@@ -173,7 +173,7 @@ static void the_numbers_end(void **state)
 
 	seed_source_vm_close(open_vm(home, "web01"));
 	put_vm(home, VM(UUID, LINEAGE, "9007199254740990"));
-	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, &err), &err);
+	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err);
 	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
 	assert_fails(seed_source_vm_next_generation(vm, &err), &err, SEED_ERR_RANGE);
 	assert_int_equal(vm->generation, SEED_GENERATION_MAX);
@@ -189,7 +189,7 @@ static void a_link_in_place_of_the_folder_is_not_followed(void **state)
 
 	assert_int_equal(mkdirat(home->fd, "vms", 0700), 0);
 	assert_int_equal(symlinkat("/tmp", home->fd, "vms/" UUID), 0);
-	assert_int_equal(seed_source_vm_open(&vm, home->fd, &def, &site, &err), -1);
+	assert_int_equal(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), -1);
 	assert_null(vm);
 }
 
