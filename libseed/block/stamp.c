@@ -138,3 +138,10 @@ bool seed_stamp_proves(const struct seed_stamp *stamp, const struct seed_source_
 	       long_before(stamp->identity.mtime_ns, stamp->recorded) &&
 	       long_before(stamp->identity.ctime_ns, stamp->recorded);
 }
+
+bool seed_stamp_proves_set_back(const struct seed_stamp *stamp,
+				const struct seed_source_identity *now)
+{
+	return seed_source_identity_equal(&stamp->identity, now) &&
+	       long_before(stamp->identity.mtime_ns, stamp->recorded);
+}

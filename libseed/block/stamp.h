@@ -28,5 +28,10 @@ int seed_stamp_read(struct seed_stamp *out, int dir, const char *stem,
 /* Provably the same bytes: equal provable identities, and mtime and ctime lie more than 2 s
  * before the recording (a write within the clock's step would not show). */
 bool seed_stamp_proves(const struct seed_stamp *stamp, const struct seed_source_identity *now);
+/* The same of a file whose mtime the stamp's writer had set back (replica/proof.h): mtime alone
+ * lies more than 2 s before the recording. A write in the very step of the clock that ctime
+ * already shows brings mtime to now, and the identities differ. */
+bool seed_stamp_proves_set_back(const struct seed_stamp *stamp,
+				const struct seed_source_identity *now);
 
 #endif

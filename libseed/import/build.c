@@ -17,11 +17,14 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "block/grid.h"
 #include "block/merkle.h"
 #include "image/raw_sink.h"
 #include "import/import_internal.h"
 #include "replica/marks.h"
 #include "replica/missing.h"
+#include "replica/proof.h"
+#include "replica/side_file.h"
 
 static void disk_names(const struct seed_manifest_disk *d, struct seed_replica_disk *out)
 {
@@ -123,9 +126,14 @@ static int begin_disk(struct seed_build *b, uint32_t i, struct seed_error *err)
 {
 	const struct seed_manifest_disk *d = seed_vec_at(&b->vm->seed->manifest.disks, i);
 	struct seed_replica_disk names;
+	char stem[33];
 
 	disk_names(d, &names);
+	seed_replica_slot_stem(d->slot, stem);
 	b->disks[i].size = d->size;
+	/* It will be written: until it is stamped anew, nothing says what it holds. */
+	if (seed_replica_unstamp(b->replica->build, stem, err) < 0)
+		return -1;
 	if (open_list(b, i, names.list, err) < 0 || open_sink(b, i, names.file, err) < 0)
 		return -1;
 	if (!b->fill)
@@ -246,23 +254,6 @@ static int finish_disks(struct seed_build *b, struct seed_error *err)
 	return 0;
 }
 
-/* "definition", "nvram", "tpm"; a second one of a role gets its number. */
-static void side_file_name(const struct seed_manifest *m, size_t index, char *out, size_t size)
-{
-	const struct seed_manifest_file *f = seed_vec_at(&m->files, index);
-	unsigned int before = 0;
-
-	for (size_t i = 0; i < index; i++) {
-		const struct seed_manifest_file *other = seed_vec_at(&m->files, i);
-
-		before += strcmp(other->role, f->role) == 0;
-	}
-	if (before)
-		snprintf(out, size, "%s.%u", f->role, before + 1);
-	else
-		snprintf(out, size, "%s", f->role);
-}
-
 static int write_side_files(struct seed_build *b, struct seed_error *err)
 {
 	const struct seed_seed *seed = b->vm->seed;
@@ -270,10 +261,10 @@ static int write_side_files(struct seed_build *b, struct seed_error *err)
 
 	for (uint32_t i = 0; i < seed->manifest.files.count; i++) {
 		SEED_AUTO(seed_freep) char *data = NULL;
-		char name[32];
+		char name[SEED_SIDE_FILE_NAME];
 		size_t len;
 
-		side_file_name(&seed->manifest, i, name, sizeof(name));
+		seed_side_file_name(&seed->manifest, i, name);
 		if (seed_seed_file(seed, i, &data, &len, err) < 0 ||
 		    seed_file_replace(dir, name, data, len, 0600, err) < 0)
 			return -1;
@@ -300,6 +291,23 @@ static int describe(struct seed_build *b, uint64_t missing, struct seed_error *e
 	free(r->from);
 	r->from = strdup(medium->label[0] ? medium->label : medium->path);
 	return r->from ? 0 : seed_error_sys(err, ENOMEM, "replica");
+}
+
+/* Every block was checked as it was written, and what is missing stands in the missing list: the
+ * next resync need not read the disks. Last, for moving a file changes its identity. A disk without
+ * a stamp is read then, so failing here loses nothing else. */
+static void stamp_disks(const struct seed_build *b)
+{
+	const struct seed_replica *r = b->replica;
+
+	for (size_t i = 0; i < r->disks.count; i++) {
+		const struct seed_replica_disk *disk = seed_vec_at(&r->disks, i);
+		char stem[33];
+
+		seed_replica_slot_stem(disk->slot, stem);
+		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size),
+					 NULL);
+	}
 }
 
 int seed_build_finish(struct seed_build *b, const struct seed_import_options *opt,
@@ -332,8 +340,11 @@ int seed_build_finish(struct seed_build *b, const struct seed_import_options *op
 	 * for a plan that no build has any more. */
 	if (seed_path_unlink(r->dir, SEED_IMPORT_LOG, err) < 0)
 		return -1;
-	return seed_mark_advance(opt->home, &b->vm->seed->manifest, &b->vm->seed->digest, opt->own,
-				 err);
+	if (seed_mark_advance(opt->home, &b->vm->seed->manifest, &b->vm->seed->digest, opt->own,
+			      err) < 0)
+		return -1;
+	stamp_disks(b);
+	return 0;
 }
 
 void seed_build_end(struct seed_build *b)

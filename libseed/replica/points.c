@@ -25,6 +25,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "replica/replica_internal.h"
+#include "replica/side_file.h"
 
 #define POINTS_MAX 100000u	/* names in points/ */
 #define NAMES_MAX 10000u	/* in a replica's folder */
@@ -77,7 +78,7 @@ static int clone_side_file(const char *name, void *arg, struct seed_error *err)
 {
 	const struct cloning *c = arg;
 
-	if (!seed_replica_side_file(name) || strcmp(name, "import.log") == 0)
+	if (!seed_side_file_is(name) || strcmp(name, "import.log") == 0)
 		return 0;
 	return clone_file(c->from, c->to, name, c->mode, err);
 }

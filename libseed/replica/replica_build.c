@@ -27,6 +27,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "replica/replica_internal.h"
+#include "replica/side_file.h"
 
 #define NAMES_MAX 10000u	/* in a replica's folder */
 
@@ -111,18 +112,6 @@ int seed_replica_begin_build(struct seed_replica *replica, const struct seed_man
 
 /* ---- switching ---- */
 
-/* Files that describe the seed and not a disk: one that the newer seed does not bring is stale. */
-bool seed_replica_side_file(const char *name)
-{
-	static const char *const stems[] = { "definition", "nvram", "tpm", "manifest.json",
-					     "import.log" };
-
-	for (size_t i = 0; i < sizeof(stems) / sizeof(stems[0]); i++)
-		if (strncmp(name, stems[i], strlen(stems[i])) == 0)
-			return true;
-	return false;
-}
-
 /* Of a disk that the newer seed's file replaces. */
 static bool is_stamp(const char *name)
 {
@@ -136,7 +125,7 @@ static int note_stale(const char *name, void *arg, struct seed_error *err)
 	struct seed_replica *replica = arg;
 	char *copy;
 
-	if ((!seed_replica_side_file(name) && !is_stamp(name)) ||
+	if ((!seed_side_file_is(name) && !is_stamp(name)) ||
 	    seed_path_exists(replica->build, name))
 		return 0;
 	if (replica->drop.count == SEED_REPLICA_DROP_MAX)

@@ -24,9 +24,6 @@ void seed_replica_forget(struct seed_replica *replica);
 /* The eight hex digits of a folder's name. @out holds 9. */
 char *seed_replica_tag(const struct seed_id *site, const struct seed_id *uuid, char *out);
 
-/* A file that describes the seed and is no disk's: manifest, definition, nvram, tpm, import.log. */
-bool seed_replica_side_file(const char *name);
-
 void seed_replica_end_build(struct seed_replica *replica);
 /* Empty what is being built beside the replica; fine when there is nothing. Durable. */
 int seed_replica_remove_next(const struct seed_replica *replica, struct seed_error *err);

@@ -216,9 +216,14 @@ class Stand:
     # -- what must be true
 
     def tree(self):
-        """Names of everything in the replica store."""
+        """Names of everything in the replica store but stamps: a run that was cut right before it
+        stamped a disk leaves none, and then the disk is read once more."""
         store = self.dr / 'replicas'
-        return sorted(str(p.relative_to(store)) for p in store.rglob('*'))
+        for stamp in store.rglob('*.stamp'):
+            if not stamp.with_suffix('.raw').exists():
+                raise Wrong(f'{stamp}: of no disk')
+        return sorted(str(p.relative_to(store)) for p in store.rglob('*')
+                      if p.suffix != '.stamp')
 
     def replicas(self):
         """NAME -> (folder, replica.json) of what says that it is a replica."""

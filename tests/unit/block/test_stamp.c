@@ -84,6 +84,27 @@ static void only_what_was_still_for_two_seconds_proves(void **state)
 	assert_false(seed_stamp_proves(&stamp, &now));
 }
 
+static void what_was_set_back_proves_though_it_changed_just_now(void **state)
+{
+	const int64_t s = 1000000000;
+	struct seed_stamp stamp = sample;
+	struct seed_source_identity now;
+
+	(void)state;
+	stamp.recorded = 1000;
+	stamp.identity.mtime_ns = 990 * s;
+	stamp.identity.ctime_ns = 1000 * s + 5;
+	now = stamp.identity;
+	assert_true(seed_stamp_proves_set_back(&stamp, &now));
+	assert_false(seed_stamp_proves(&stamp, &now));
+	now.mtime_ns = 1000 * s + 5;	/* written to, ctime where it was */
+	assert_false(seed_stamp_proves_set_back(&stamp, &now));
+	stamp.identity = now;		/* nobody set it back */
+	assert_false(seed_stamp_proves_set_back(&stamp, &now));
+	now = stamp.identity = (struct seed_source_identity){ .mtime_ns = 990 * s };
+	assert_false(seed_stamp_proves_set_back(&stamp, &now));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -92,6 +113,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(malformed_stamps_are_refused, tmpdir_setup,
 						tmpdir_teardown),
 		cmocka_unit_test(only_what_was_still_for_two_seconds_proves),
+		cmocka_unit_test(what_was_set_back_proves_though_it_changed_just_now),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
