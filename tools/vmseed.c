@@ -21,6 +21,8 @@ static const struct cli_command commands[] = {
 	{ "verify", cmd_verify, "a medium or a replica, read whole" },
 	{ "import", cmd_import, "every VM on the media becomes a replica" },
 	{ "status", cmd_status, "this site's replicas, and the VMs that it exports" },
+	{ "promote", cmd_promote, "a replica becomes the VM" },
+	{ "adopt", cmd_adopt, "disks that are here become a replica again" },
 	{ "points", cmd_points, "earlier states of replicas: list, restore, delete" },
 	{ "help", cmd_help, "how a command is used" },
 	{ NULL, NULL, NULL },
