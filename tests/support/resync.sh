@@ -62,9 +62,7 @@ summary() {
 	python3 - "$tmp/out" "$1" <<'END'
 import json, sys
 with open(sys.argv[1]) as file:
-    documents = [json.loads(line) for line in file.read().replace('\n}\n', '\n}\0').split('\0')
-                 if line.strip()]
-d = documents[-1]
+    d = json.load(file)
 vm = {each['name']: each for each in d['vms']}
 value = eval(sys.argv[2])
 print(value if isinstance(value, str) else json.dumps(value))
