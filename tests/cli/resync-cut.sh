@@ -55,7 +55,7 @@ cp "$tmp/web01.img" "$tmp/web01.first"
 change "$tmp/web01.img" second $(seq 1 3 60)
 change "$tmp/web01.img" second 0 3
 resync "$@"
-is 'vm["web01"]["journal_blocks"] >= 55 and vm["web01"]["fetched_blocks"] <= 22 + 40'
+is 'vm["web01"]["journal_blocks"] >= 55 and vm["web01"]["fetched_blocks"] <= 22 + 45'
 same web01 "$tmp/web01.img"
 run vmseed --home "$dr" verify --replica web01
 
