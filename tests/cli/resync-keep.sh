@@ -59,7 +59,6 @@ next one --keep 3
 each_is_right
 used=$(df -k --output=used "$tmp/store-xfs" | tail -n 1)
 [ "$used" -lt 60000 ] || fail "$used KiB are used: points do not share blocks"
-# shellcheck disable=SC2086
 for change in two three four; do next $change --keep 3; done
 [ "$(points)" = "[$((generation - 3)), $((generation - 2)), $((generation - 1))]" ] ||
 	fail "points: $(points) at generation $generation"
