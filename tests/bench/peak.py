@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""peak.py FILE COMMAND...: run COMMAND and add to FILE a line with its largest resident set, bytes."""
+"""peak.py FILE COMMAND...: run COMMAND; add its largest resident set, bytes, to FILE as a line."""
 import os
 import subprocess
 import sys

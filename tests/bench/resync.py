@@ -43,7 +43,7 @@ class Resync:
         os.chmod(os.environ['BENCH_SSH_ALLOWED'], 0o755)
 
     def export_first(self, medium, *vms):
-        """Onto a fresh medium; hq as it is then is kept as the state that each round begins with."""
+        """Onto a fresh medium; hq as it is then is what each round begins with."""
         self.bench.fresh_medium(medium)
         self.bench.plain(self.bench.vmseed, '--home', self.path('hq'), 'export', '--media',
                          self.path(medium), '--for', 'dr', *vms)
@@ -85,7 +85,8 @@ class Resync:
     def rsync_command(self):
         links = ' '.join(self.path(f'after/{name}.img') for name in GUESTS)
         host, port = self.to.rsplit(':', 1)
-        return (f"rsync -z --zc=zstd --inplace --no-whole-file -L --stats -e '{self.ssh} -p {port}' "
+        return ('rsync -z --zc=zstd --inplace --no-whole-file -L --stats '
+                f"-e '{self.ssh} -p {port}' "
                 f'{links} {host}:{self.path("rsync")}/ >{self.path("rsync-stats")}')
 
     def prepare_rsync(self):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""cut_sweep.py: a small resync of three VMs over a link that dies, at each boundary of a frame (or of
-a flushed piece of the stream) of a recorded one, and at CUT_OFFSETS (200) random bytes in both
+"""cut_sweep.py: a small resync of three VMs over a link that dies, at each boundary of a frame (or
+of a flushed piece of the stream) of a recorded one, and at CUT_OFFSETS (200) random bytes in both
 directions.
 
 After each cut every replica is the old one or the new one; the next run finishes, and the blocks

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""xxh3_twins.py A B: two blocks of 64 KiB that differ in every piece of 4 KiB, and whose pieces have
-the same XXH3 under its public secret, pair by pair.
+"""xxh3_twins.py A B: two blocks of 64 KiB that differ in every piece of 4 KiB, and whose pieces
+have the same XXH3 under its public secret, pair by pair.
 
 A lane of a stripe is folded in as acc[i] += low32(x) * high32(x) with x = data ^ secret, and
 acc[i ^ 1] += data. With low32(x) = 0 the product is gone whatever the upper half of the data is,
