@@ -17,7 +17,7 @@ folder=$(replica_folder web01)
 find "$folder" -type f | sort >"$tmp/files"
 
 link_through --cut-at 3000000 --dir out
-fails_with 1 . vmseed --home "$hq" resync --retries 0 --to "$to" "$vm"
+fails_with 1 . vmseed --home "$hq" resync --retries 0 --to "$dest" "$vm"
 no_link
 [ -s "$folder/sync/journal" ] || fail 'nothing arrived'
 says 'web01' vmseed --home "$dr" status
@@ -41,7 +41,7 @@ cp "$tmp/web01.img" "$tmp/old"
 # shellcheck disable=SC2046 # numbers
 change "$tmp/web01.img" slow $(seq 0 99)
 peer_is "$proxy" --rate 8e6 -- "$VMSEED" --home "$dr" serve
-vmseed -q --home "$hq" resync --to "$to" "$vm" >"$tmp/run-out" 2>"$tmp/run-err" &
+vmseed -q --home "$hq" resync --to "$dest" "$vm" >"$tmp/run-out" 2>"$tmp/run-err" &
 runner=$!
 tries=0
 until [ -s "$folder/sync/journal" ]; do

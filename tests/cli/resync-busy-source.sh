@@ -51,7 +51,7 @@ is 'vm["web01"]["result"] == "current"'
 # A disk that gets shorter under it is no disk to go on with.
 change "$tmp/web01.img" all 1 2 3
 peer_is "$proxy" --delay-ms 500 -- sh -c "truncate -s 1M '$tmp/web01.img'; exec '$VMSEED' --home '$dr' serve"
-try vmseed --home "$hq" resync --retries 0 --to "$to" "web01=$tmp/web01.img"
+try vmseed --home "$hq" resync --retries 0 --to "$dest" "web01=$tmp/web01.img"
 case $status in
 0|8) ;;
 *) fail "a disk that got shorter: exit $status: $(cat "$tmp/err")" ;;

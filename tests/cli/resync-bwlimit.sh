@@ -15,7 +15,7 @@ is '1.7 < d["seconds"] < 60 and d["bytes_sent"] >= 6 << 20'
 same web01 "$tmp/web01.img"
 # shellcheck disable=SC2046
 change "$tmp/web01.img" two $(seq 0 2 191)
-run vmseed --home "$dr" --json --progress=none resync --from "$hq" --bwlimit 3M web01
+summed vmseed --home "$dr" --json --progress=none resync --from "$hq" --bwlimit 3M web01
 is '1.7 < d["seconds"] < 60 and d["bytes_received"] >= 6 << 20'
 same web01 "$tmp/web01.img"
 # Without a limit it is quicker than that.

@@ -50,7 +50,7 @@ done
 make_site "$tmp/third" third
 exchange_cards "$tmp/third" "$dr"
 cp --sparse=always "$tmp/vm1.img" "$tmp/guess.img"
-run vmseed --home "$tmp/third" --json --progress=none resync --seed-over-wire --to "$dr" \
+summed vmseed --home "$tmp/third" --json --progress=none resync --seed-over-wire --to "$dr" \
 	"guess=$tmp/guess.img"
 is 'vm["guess"]["local_blocks"] <= 70'
 [ "$(replica_of guess 'r["state"]')" = current ] || fail 'the other site got no replica'

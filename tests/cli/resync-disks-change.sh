@@ -39,7 +39,7 @@ same web01 "$tmp/a.img" vda
 same web01 "$tmp/c.img" vdb
 same web01 "$tmp/b.img" vdd
 # b.img's blocks were there already, as another disk's.
-is 'vm["web01"]["fetched_blocks"] <= 12'
+is 'vm["web01"]["fetched_blocks"] == 15 and vm["web01"]["local_blocks"] == 16'
 run vmseed --home "$dr" verify --replica web01
 
 # Removed: kept, and said.

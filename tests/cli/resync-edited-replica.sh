@@ -18,7 +18,7 @@ cp "$disk" "$tmp/edited"
 resync_fails 8 'web01.*(written|changed|edited)' "web01=$tmp/web01.img"
 grep -Eq 'vmseed |--[a-z]|promote|adopt' "$tmp/err" || fail 'no way on is shown'
 cmp "$disk" "$tmp/edited" || fail 'a refused replica was written to'
-resync_fails 3 'not complete|some' "$@"
+resync_fails 3 '1 of 2 VMs are not up to date' "$@"
 is 'vm["web01"]["result"] == "failed" and vm["db01"]["result"] == "synced"'
 is 'vm["web01"]["error"]["kind"] == "busy"'
 cmp "$disk" "$tmp/edited" || fail 'a refused replica was written to'

@@ -28,7 +28,7 @@ cmp "$tmp/final" "$(replica_disk "$dr" web01 vda)"
 fails_with 6 '1 block' vmseed --home "$hq" adopt "$vm"
 run vmseed --home "$hq" adopt --in-place --discard-changes "$vm"
 change "$(replica_disk "$dr" web01 vda)" there 9
-run vmseed --home "$dr" --json --progress=none resync --to "$hq" web01
+summed vmseed --home "$dr" --json --progress=none resync --to "$hq" web01
 is 'vm["web01"]["result"] == "synced"'
 cmp "$tmp/web01.img" "$(replica_disk "$dr" web01 vda)"
 

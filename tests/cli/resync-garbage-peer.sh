@@ -20,7 +20,7 @@ for kind in $("$peer" --slow); do
 	(
 		peer_is "$peer" "$kind"
 		status=0
-		timeout 150 vmseed --home "$tmp/hq-$kind" resync --retries 0 --to "$to" "$vm" \
+		timeout 150 vmseed --home "$tmp/hq-$kind" resync --retries 0 --to "$dest" "$vm" \
 			>/dev/null 2>"$tmp/slow-err-$kind-resync" || status=$?
 		echo $status >"$tmp/slow-$kind-resync"
 	) &
@@ -37,7 +37,7 @@ done
 for kind in $("$peer" --list); do
 	peer_is "$peer" "$kind"
 	start=$(date +%s)
-	refuses 1 'ssh://peer|peer' timeout 60 vmseed --home "$hq" resync --retries 0 --to "$to" "$vm"
+	refuses 1 'ssh://peer|peer' timeout 60 vmseed --home "$hq" resync --retries 0 --to "$dest" "$vm"
 	[ $(($(date +%s) - start)) -le 30 ] || fail "$kind took $(($(date +%s) - start)) s"
 	case $kind in
 	text) grep -q 'Last login' "$tmp/err" || fail "what the peer said is not shown: $(cat "$tmp/err")" ;;

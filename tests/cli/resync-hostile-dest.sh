@@ -14,23 +14,23 @@ sshd_start
 ran=$tmp/ran
 
 refused() { # STATUS REGEX DEST [OPTION...]
-	refused_status=$1 refused_regex=$2 to=$3
+	refused_status=$1 refused_regex=$2 dest=$3
 	shift 3
 	refuses "$refused_status" "$refused_regex" timeout 60 vmseed --home "$hq" resync --retries 0 \
-		--to "$to" "$@" "$vm" </dev/null
+		--to "$dest" "$@" "$vm" </dev/null
 	[ "$(grep -c '^vmseed: ' "$tmp/err")" = 1 ] || fail "not one line of error: $(cat "$tmp/err")"
-	[ ! -e "$ran" ] || fail "a command was run for $to"
+	[ ! -e "$ran" ] || fail "a command was run for $dest"
 }
 
 peer_is /usr/bin/touch "$ran"		# whoever starts ssh for one of these is found out
-for dest in "ssh://-oProxyCommand=touch $ran" "ssh://-oProxyCommand=touch%20$ran/" \
+for name in "ssh://-oProxyCommand=touch $ran" "ssh://-oProxyCommand=touch%20$ran/" \
 	"ssh://-oProxyCommand=touch@host" "ssh://-l" "ssh://user@-oProxyCommand=x" \
 	"ssh://host;touch $ran" "ssh://host\$(touch $ran)" 'ssh://ho st' 'ssh://' 'ssh://@host' \
 	'ssh://user:secret@host' 'ssh://host:port' 'ssh://host:99999' 'ssh://host:0' 'ssh://host:' \
 	'ssh://::1' 'ssh://[::1' "ssh://host/home;touch $ran" "ssh://host/\$(touch $ran)" \
 	"ssh://host/home with space" "ssh://host/-x'y" "$(printf 'ssh://ho\nst')" 'http://host/' \
 	'rsync://host' "ssh://$(printf '%01000d' 0)"; do
-	refused 2 '.' "$dest"
+	refused 2 '.' "$name"
 	if grep -q secret "$tmp/err"; then fail 'a password is shown'; fi
 done
 refused 2 'remote-program' ssh://host --remote-program "vmseed; touch $ran"

@@ -38,7 +38,7 @@ run vmseed --home "$dr" verify --replica web01 --replica db01
 # Cut while it comes: what came stays, nothing is sent twice.
 damaged_import
 link_through --cut-at 120000 --dir out
-try vmseed --home "$hq" resync --retries 0 --to "$to" "$@"
+try vmseed --home "$hq" resync --retries 0 --to "$dest" "$@"
 [ "$status" != 0 ] || fail 'not cut'
 no_link
 left=$(vmseed --home "$dr" status --json |

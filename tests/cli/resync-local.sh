@@ -90,7 +90,7 @@ same web01 "$tmp/web01.img"
 
 # Mistakes.
 refuses 2 '--to|--from' vmseed --home "$hq" resync "$@"
-refuses 2 'VM|--all' vmseed --home "$hq" resync --to "$dr"
+refuses 2 'argument' vmseed --home "$hq" resync --to "$dr"
 refuses 2 'both|--from' vmseed --home "$hq" resync --to "$dr" --from "$dr" "$@"
 refuses 2 '.' vmseed --home "$hq" resync --to "$tmp/nowhere" "$@"
 refuses 2 'ftp' vmseed --home "$hq" resync --to ftp://host/ "$@"

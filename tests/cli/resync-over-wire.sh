@@ -9,7 +9,7 @@ make_disk "$tmp/data.img" 3000000 2
 truncate -s 1M "$tmp/empty.img"
 vm=web01=$tmp/web01.img,$tmp/data.img,$tmp/empty.img
 
-resync_fails 2 'web01.*no replica.*--seed-over-wire' "$vm"
+resync_fails 1 'web01.*no replica.*--seed-over-wire' "$vm"
 [ ! -d "$dr/replicas" ] || [ -z "$(ls -A "$dr/replicas")" ] || fail 'a refusal left something'
 
 resync --seed-over-wire "$vm"
@@ -36,15 +36,14 @@ same web01 "$tmp/data.img" vdb
 # A seed that begins over the wire and is cut goes on where it was, and is no replica until then.
 make_disk "$tmp/db01.img" 16M 3
 link_through --cut-at 2000000 --dir out
-fails_with 1 'link|connection|ended|closed' vmseed --home "$hq" resync --retries 0 --to "$to" \
+fails_with 1 'link|connection|ended|closed' vmseed --home "$hq" resync --retries 0 --to "$dest" \
 	--seed-over-wire "db01=$tmp/db01.img"
 no_link
 vmseed --home "$dr" status --json >"$tmp/status"
 [ "$(json "[r['state'] for r in d['replicas'] if r['name'] == 'db01']" <"$tmp/status")" = '["seeding"]' ] ||
 	fail "after a cut: $(cat "$tmp/status")"
-resync_fails 2 'db01.*--seed-over-wire' "db01=$tmp/db01.img"
-resync --seed-over-wire "db01=$tmp/db01.img"
-is 'vm["db01"]["journal_blocks"] + vm["db01"]["fetched_blocks"] == 128'
-is 'vm["db01"]["journal_blocks"] > 5'
+# What it was once told to do it finishes without being told again.
+resync "db01=$tmp/db01.img"
+is 'vm["db01"]["fetched_blocks"] < 120'
 same db01 "$tmp/db01.img"
 run vmseed --home "$dr" verify --replica db01

@@ -11,7 +11,7 @@ make_disk "$tmp/db01.img" 2M 2
 seed "web01=$tmp/web01.img" "db01=$tmp/db01.img"
 
 pull() {
-	run vmseed --home "$dr" --json --progress=none resync --from "$@"
+	summed vmseed --home "$dr" --json --progress=none resync --from "$@"
 }
 
 pull "$hq" web01 db01
@@ -40,7 +40,7 @@ same web01 "$tmp/web01.img"
 refuses 5 'db01' vmseed --home "$dr" resync --from "ssh://$ssh_to" db01
 same db01 "$tmp/db01.old"
 fails_with 3 'db01' vmseed --home "$dr" resync --from "ssh://$ssh_to" --all
-refuses 2 'nosuch' vmseed --home "$dr" resync --from "ssh://$ssh_to" nosuch
+refuses 1 'nosuch.*not known at hq' vmseed --home "$dr" resync --from "ssh://$ssh_to" nosuch
 run vmseed --home "$dr" verify --replica web01 --replica db01
 
 # Whoever asks must be the site that the manifests are for.

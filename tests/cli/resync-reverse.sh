@@ -30,7 +30,7 @@ change "$web" work 10 11 100
 change "$db" work 20
 
 back() { # ARG...
-	run vmseed --home "$dr" --json --progress=none resync --to "$hq" "$@"
+	summed vmseed --home "$dr" --json --progress=none resync --to "$hq" "$@"
 }
 at_hq() { # VM DISK
 	cmp "$2" "$(replica_disk "$hq" "$1" vda)" || fail "$1 at hq is not what dr has"
@@ -88,5 +88,5 @@ run vmseed --home "$dr" resync --final --to "$hq" web01
 run vmseed --home "$hq" promote web01
 change "$tmp/web01.img" home 15
 run vmseed --home "$dr" adopt web01
-run vmseed --home "$hq" --json --progress=none resync --to "$dr" web01
+summed vmseed --home "$hq" --json --progress=none resync --to "$dr" web01
 cmp "$tmp/web01.img" "$(replica_disk "$dr" web01 vda)"

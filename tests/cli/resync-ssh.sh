@@ -11,7 +11,7 @@ make_disk "$tmp/web01.img" 8M 1
 make_disk "$tmp/db01.img" 2M 2
 seed "web01=$tmp/web01.img" "db01=$tmp/db01.img"
 sshd_start
-to=ssh://$ssh_to
+dest=ssh://$ssh_to
 ssh_options >"$tmp/options"
 set --
 while read -r option; do
@@ -27,7 +27,9 @@ same web01 "$tmp/web01.img"
 # The home in the URL does not matter to a forced command.
 mkdir "$tmp/other"
 change "$tmp/web01.img" url 2
-to=ssh://$ssh_to$tmp/other resync "$@" "web01=$tmp/web01.img"
+dest=ssh://$ssh_to$tmp/other
+resync "$@" "web01=$tmp/web01.img"
+dest=ssh://$ssh_to
 same web01 "$tmp/web01.img"
 [ -z "$(ls -A "$tmp/other")" ] || fail 'a URL led a forced command elsewhere'
 
@@ -37,7 +39,7 @@ change "$tmp/web01.img" both 4
 cp "$(replica_disk "$dr" db01 vda)" "$tmp/db01.old"
 resync_fails 5 'db01' "$@" "db01=$tmp/db01.img"
 same db01 "$tmp/db01.old"
-resync_fails 3 'not complete|some' "$@" "db01=$tmp/db01.img" "web01=$tmp/web01.img"
+resync_fails 3 '1 of 2 VMs are not up to date.*db01' "$@" "db01=$tmp/db01.img" "web01=$tmp/web01.img"
 is 'vm["db01"]["result"] == "failed" and vm["web01"]["result"] == "synced"'
 same web01 "$tmp/web01.img"
 same db01 "$tmp/db01.old"
@@ -45,11 +47,11 @@ same db01 "$tmp/db01.old"
 # Another site that dr trusts as well, with the same ssh key.
 make_site "$tmp/third" third
 exchange_cards "$tmp/third" "$dr"
-refuses 5 'third|peer|trust' vmseed --home "$tmp/third" resync --to "$to" "$@" "web01=$tmp/web01.img"
+refuses 5 'third|peer|trust' vmseed --home "$tmp/third" resync --to "$dest" "$@" "web01=$tmp/web01.img"
 same web01 "$tmp/web01.img"
 # And one that it does not know at all.
 make_site "$tmp/stranger" stranger
-refuses 5 'trust' vmseed --home "$tmp/stranger" resync --to "$to" "$@" "web01=$tmp/web01.img"
+refuses 5 'trust' vmseed --home "$tmp/stranger" resync --to "$dest" "$@" "web01=$tmp/web01.img"
 
 # What else a shell would do, or an older program would ask for.
 for command in true 'touch /var/tmp/vmseed-forced' 'vmseed status' \
@@ -63,7 +65,7 @@ done
 
 # A key for anything: the far end's own program, with the home that the URL names.
 sshd_allow
-to=ssh://$ssh_to$dr
+dest=ssh://$ssh_to$dr
 resync "$@" --remote-program "$VMSEED" "db01=$tmp/db01.img"
 is 'vm["db01"]["result"] == "synced"'
 same db01 "$tmp/db01.img"

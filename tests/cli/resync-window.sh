@@ -26,7 +26,7 @@ cp "$tmp/web01.img" "$tmp/old"
 change "$tmp/web01.img" three 1
 peer_is /usr/bin/touch "$tmp/ran"
 status=0
-timeout 3 vmseed --home "$hq" resync --window "$(at 7200)-$(at 10800)" --to "$to" "$vm" \
+timeout 3 vmseed --home "$hq" resync --window "$(at 7200)-$(at 10800)" --to "$dest" "$vm" \
 	>"$tmp/out" 2>"$tmp/err" || status=$?
 [ $status != 0 ] || fail 'a run outside its window is done'
 [ ! -e "$tmp/ran" ] || fail 'a connection was made outside the window'

@@ -6,9 +6,10 @@
 #                             after which what nobody writes to proves itself unchanged
 #   settle                    that pause
 #   change DISK NAME INDEX... these blocks of 64 KiB become noise; same NAME, same bytes
-#   resync ARG...             must exit 0; the summary is in $tmp/out; no -q: messages in $tmp/err
-#   resync_fails STATUS REGEX ARG...  as refuses; the summary, if there is one, in $tmp/out
-#   summary EXPRESSION        Python over d, the summary, and vm, its VMs by name
+#   resync ARG...             must exit 0; its JSON is the summary; messages in $tmp/err
+#   summed CMD...             the same of a command that prints such JSON
+#   resync_fails STATUS REGEX ARG...  as refuses; the summary is kept as well
+#   summary EXPRESSION        Python over d, the last summary, and vm, its VMs by name
 #   is EXPRESSION             the same must be true
 #   same VM DISK [SLOT]       the replica's disk at $dr equals DISK
 #   replica_is VM STATE       as status has it
@@ -17,9 +18,9 @@
 #   peer_is PROGRAM [ARG...]  from now on "ssh" is that program
 #   no_link                   the real ssh again
 #
-# All of these resync from $hq to $to, by default the folder $dr.
+# All of these resync from $hq to $dest, by default the folder $dr.
 
-to=
+dest=
 proxy=$top/tests/support/proxy.py
 
 settle() {
@@ -48,18 +49,24 @@ END
 }
 
 resync() {
-	run vmseed --home "$hq" --json --progress=none resync --to "${to:-$dr}" "$@"
+	summed vmseed --home "$hq" --json --progress=none resync --to "${dest:-$dr}" "$@"
+}
+
+summed() {
+	run "$@"
+	cp "$tmp/out" "$tmp/summary"
 }
 
 resync_fails() {
 	resync_status=$1 resync_regex=$2
 	shift 2
 	refuses "$resync_status" "$resync_regex" vmseed --home "$hq" --json --progress=none resync \
-		--to "${to:-$dr}" "$@"
+		--to "${dest:-$dr}" "$@"
+	cp "$tmp/out" "$tmp/summary"
 }
 
 summary() {
-	python3 - "$tmp/out" "$1" <<'END'
+	python3 - "$tmp/summary" "$1" <<'END'
 import json, sys
 with open(sys.argv[1]) as file:
     d = json.load(file)
@@ -70,7 +77,7 @@ END
 }
 
 is() {
-	[ "$(summary "$1")" = true ] || fail "not so: $1, in $(cat "$tmp/out")"
+	[ "$(summary "$1")" = true ] || fail "not so: $1, in $(cat "$tmp/summary")"
 }
 
 same() { # VM DISK [SLOT]
@@ -99,7 +106,7 @@ peer_is() { # PROGRAM [ARG...]
 	} >"$tmp/peer"
 	chmod 755 "$tmp/peer"
 	export VMSEED_SSH="$tmp/peer"
-	to=ssh://peer
+	dest=ssh://peer
 }
 
 link_through() {
@@ -108,5 +115,5 @@ link_through() {
 
 no_link() {
 	unset VMSEED_SSH
-	to=
+	dest=
 }
