@@ -125,9 +125,14 @@ static void a_program_that_is_not_there_is_an_error_at_once(void **state)
 	struct seed_transport_options opt = { .ssh = "/nonexistent/ssh" };
 	struct seed_dest dest = dest_of("ssh://dr");
 	struct seed_transport *t = NULL;
+	const char *preload = getenv("LD_PRELOAD");
 	struct seed_error err;
 
 	(void)state;
+	if (preload && strstr(preload, "vgpreload")) {
+		seed_dest_clear(&dest);
+		skip();		/* valgrind's vfork is a fork: what exec said is lost */
+	}
 	assert_fails(seed_transport_open(&t, &dest, &opt, &err), &err, SEED_ERR_SYSTEM);
 	assert_non_null(strstr(err.text, "/nonexistent/ssh"));
 	seed_dest_clear(&dest);
