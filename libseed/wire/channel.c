@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What callers see of a channel: queues, waiting, and which of two errors to tell. A peer that goes
- * away is met by both threads in any order. The reading one knows more (its last frame may say why it
- * went), so who meets the writing one's error waits a moment for the other.
+ * What callers see of a channel: queues, waiting, and which of two errors to tell. A peer that
+ * goes away is met by both threads in any order. The reading one knows more (its last frame may say
+ * why it went), so who meets the writing one's error waits a moment for the other.
  */
 #include "wire/channel.h"
 
@@ -62,7 +62,8 @@ static int set_nonblocking(int fd, int *before, struct seed_error *err)
 	return 0;
 }
 
-/* Signals belong to the threads of the program; SIGPIPE stays pending here and goes with the thread. */
+/* Signals belong to the threads of the program; SIGPIPE stays pending here and goes with the
+ * thread. */
 static int start_threads(struct seed_channel *ch, struct seed_error *err)
 {
 	sigset_t all, old;

@@ -8,14 +8,14 @@
  *
  * Two threads serve a channel, so that neither side can bring the other to a stop by not reading:
  * one reads frames into a bounded queue, one takes frames from a bounded queue, compresses
- * and writes them, and flushes when the queue is empty. Behind START everything in that direction is
- * one zstd stream, whose window START names.
+ * and writes them, and flushes when the queue is empty. Behind START everything in that direction
+ * is one zstd stream, whose window START names.
  *
  * Deadlines: a frame is complete @quiet_ms after its first byte, and the next one begins @quiet_ms
  * after the last; who is busy says so with ALIVE frames, which the channel sends and swallows by
  * itself. So one byte a second, and silence, both end with SEED_ERR_LINK; so does a peer that is
- * alive and does nothing, sending only that or reading nothing, for @idle_ms. While our own queue is
- * full the peer cannot be heard and its clocks stand still. (A full frame and a zstd block must
+ * alive and does nothing, sending only that or reading nothing, for @idle_ms. While our own queue
+ * is full the peer cannot be heard and its clocks stand still. (A full frame and a zstd block must
  * cross within @quiet_ms: with 60 s a link, or a limit, below 8 KiB/s needs smaller frames.)
  *
  * One thread at a time sends, one at a time receives; they may differ.
@@ -80,9 +80,9 @@ int seed_channel_start(struct seed_channel *ch, unsigned int window_log, struct 
 void seed_channel_limit(struct seed_channel *ch, uint64_t bytes_per_second);
 
 /* Copies the bytes (send2: of two places, one behind the other) and returns; waits while the queue
- * (4 MiB) is full. @type from SEED_FRAME_FIRST; @len may be 0; RANGE above SEED_FRAME_MAX. LINK when
- * the peer is gone, with what the reading side saw if that says more (what it sent before can still
- * be received); CANCELLED. */
+ * (4 MiB) is full. @type from SEED_FRAME_FIRST; @len may be 0; RANGE above SEED_FRAME_MAX. LINK
+ * when the peer is gone, with what the reading side saw if that says more (what it sent before can
+ * still be received); CANCELLED. */
 int seed_channel_send(struct seed_channel *ch, uint8_t type, const void *data, size_t len,
 		      struct seed_error *err);
 int seed_channel_send2(struct seed_channel *ch, uint8_t type, const void *head, size_t head_len,

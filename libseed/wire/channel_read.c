@@ -47,8 +47,8 @@ static enum ready wait_readable(struct seed_channel *ch, uint64_t until_ms)
 	}
 }
 
-/* What there is, at most @room bytes: *@got. 0 at the end of the stream, also where a peer left without
- * reading what we sent. */
+/* What there is, at most @room bytes: *@got. 0 at the end of the stream, also where a peer left
+ * without reading what we sent. */
 static int read_some(struct seed_channel *ch, void *buf, size_t room, size_t *got,
 		     bool *again, struct seed_error *err)
 {
@@ -95,9 +95,9 @@ static int read_preamble(struct seed_channel *ch, struct seed_error *err)
 		if (ready == STOPPED)
 			return seed_error_set(err, SEED_ERR_CANCELLED, "closed");
 		if (ready == LATE)
-			return seed_error_set(err, SEED_ERR_LINK, len ?
-					      "the other side stopped in the middle of its greeting" :
-					      "the other side said nothing");
+			return seed_error_set(err, SEED_ERR_LINK, "the other side %s", len ?
+					      "stopped in the middle of its greeting" :
+					      "said nothing");
 		if (read_some(ch, buf + len, SEED_PREAMBLE_SIZE - len, &got, &again, err) < 0)
 			return -1;
 		if (again)
@@ -144,7 +144,8 @@ static int take_frame(struct reading *r, struct seed_frame_node *node, struct se
 				      "the other side is alive, and did nothing for %u minutes",
 				      r->ch->idle_ms / 60000);
 	if (r->alive_run > ALIVE_RUN)
-		return seed_error_set(err, SEED_ERR_FORMAT, "the other side sends only ALIVE frames");
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "the other side sends only ALIVE frames");
 	return 0;
 }
 

@@ -134,7 +134,8 @@ static int parse_local(struct seed_dest *dest, const char *text, struct seed_err
 	if (!text[0])
 		return seed_error_set(err, SEED_ERR_USAGE, "an empty destination");
 	if (strstr(text, "://") && colon < slash)
-		return wrong(text, "a destination is ssh://[USER@]HOST[:PORT][/HOME] or a directory",
+		return wrong(text,
+			     "a destination is ssh://[USER@]HOST[:PORT][/HOME] or a directory",
 			     err);
 	if (colon && (!slash || colon < slash))
 		return wrong(text, "write ssh://HOST/HOME for another host, ./ before a directory",

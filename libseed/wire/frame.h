@@ -53,9 +53,10 @@ static inline void seed_frame_reader_freep(struct seed_frame_reader **r)
 	seed_frame_reader_free(*r);
 }
 
-/* Takes *@used of @len bytes until one frame is complete: *@got is it, the caller's. *@got NULL: all
- * is used and no frame is complete. START frames are obeyed and given like others. FORMAT for what is
- * no frame, INTEGRITY for damage inside the zstd stream; nothing can be read behind an error.
+/* Takes *@used of @len bytes until one frame is complete: *@got is it, the caller's. *@got NULL:
+ * all is used and no frame is complete. START frames are obeyed and given like others. FORMAT for
+ * what is no frame, INTEGRITY for damage inside the zstd stream; nothing can be read behind an
+ * error.
  * Memory: one frame and the window, whatever the bytes unpack to. */
 int seed_frame_reader_feed(struct seed_frame_reader *r, const uint8_t *data, size_t len,
 			   size_t *used, struct seed_frame_node **got, struct seed_error *err);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How much may be written now, so that a link is filled to a limit and no further. What was not used
- * in 1/25 second is lost, so any second holds at most 4 % more than the limit. One thread.
+ * How much may be written now, so that a link is filled to a limit and no further. What was not
+ * used in 1/25 second is lost, so any second holds at most 4 % more than the limit. One thread.
  */
 #ifndef SEED_WIRE_PACE_H
 #define SEED_WIRE_PACE_H

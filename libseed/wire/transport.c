@@ -311,7 +311,8 @@ static void tell_death(struct seed_transport *t, struct seed_error *why)
 	bool exited = t->known && WIFEXITED(t->status);
 
 	if (exited && WEXITSTATUS(t->status) == 127) {
-		add(why, "vmseed is not installed there, or not in PATH (--remote-program names it)");
+		add(why, "vmseed is not installed there, or not in PATH "
+			 "(--remote-program names it)");
 	} else if (line) {
 		add(why, line);
 	} else if (exited && !t->asked) {

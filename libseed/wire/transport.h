@@ -18,9 +18,10 @@ struct seed_dest {
 	char *home;			/* path; NULL: the far end's default */
 	char *text;			/* as given, for messages */
 };
-/* USAGE with what is wrong: a host or user that begins with '-', characters that no host name has, an
- * IPv6 address without brackets, a home with anything but [A-Za-z0-9._/~+@-] (it passes the far shell), a
- * password in the URL, another scheme, scp's HOST:PATH. A home "/~/x" is "~/x" there; "/" is none. */
+/* USAGE with what is wrong: a host or user that begins with '-', characters that no host name has,
+ * an IPv6 address without brackets, a home with anything but [A-Za-z0-9._/~+@-] (it passes the far
+ * shell), a password in the URL, another scheme, scp's HOST:PATH. A home "/~/x" is "~/x" there; "/"
+ * is none. */
 int seed_dest_parse(struct seed_dest *out, const char *text, struct seed_error *err);
 void seed_dest_clear(struct seed_dest *dest);
 
@@ -43,8 +44,8 @@ int seed_transport_open(struct seed_transport **out, const struct seed_dest *des
 int seed_transport_take_in(struct seed_transport *t);	/* what the far end writes */
 int seed_transport_take_out(struct seed_transport *t);
 /* Closes what was not taken; the channel must be closed before, or the child has no reason to end.
- * Waits up to @grace_ms for the child to end by itself, then terminates it, then kills it. Adds to @why
- * what the child says about its death ("ssh: Could not resolve hostname ...", "ssh exited with
+ * Waits up to @grace_ms for the child to end by itself, then terminates it, then kills it. Adds to
+ * @why what the child says about its death ("ssh: Could not resolve hostname ...", "ssh exited with
  * 255", "vmseed is not installed there ...") where @why is a LINK error; @why NULL: only ends it.
  * @t NULL is fine. */
 void seed_transport_close(struct seed_transport *t, unsigned int grace_ms, struct seed_error *why);

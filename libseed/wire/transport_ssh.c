@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * ssh joins what stands behind the host with spaces and gives it to the far shell, so the command is
- * one string of characters that no shell looks at twice. Ours come first: of an option named twice
- * ssh takes the first. The far site is not trusted, so no agent and no display goes there, and no
- * tunnel that the person's own configuration opens with this host.
+ * ssh joins what stands behind the host with spaces and gives it to the far shell, so the command
+ * is one string of characters that no shell looks at twice. Ours come first: of an option named
+ * twice ssh takes the first. The far site is not trusted, so no agent and no display goes there,
+ * and no tunnel that the person's own configuration opens with this host.
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,8 @@ static int add_command(struct seed_argv *argv, const struct seed_dest *dest,
 
 	if (!seed_dest_shell_safe(program))
 		return seed_error_set(err, SEED_ERR_USAGE,
-				      "the remote program may be named with A-Z a-z 0-9 . _ / ~ + @ -");
+				      "the remote program may be named with "
+				      "A-Z a-z 0-9 . _ / ~ + @ -");
 	if (dest->home && !seed_dest_shell_safe(dest->home))
 		return seed_error_set(err, SEED_ERR_USAGE, "%s: not a home for ssh", dest->text);
 	n = snprintf(command, sizeof(command), "%s%s%s serve", program,

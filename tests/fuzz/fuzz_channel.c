@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What a peer sends: preamble, frames, zstd stream. The first byte chooses: the bytes as they come, or
- * behind a START, or compressed behind one so that the frames inside are what is tried; and in pieces
- * of what size.
+ * What a peer sends: preamble, frames, zstd stream. The first byte chooses: the bytes as they come,
+ * or behind a START, or compressed behind one so that the frames inside are what is tried; and in
+ * pieces of what size.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static void check_frame(const struct seed_frame_node *node)
 	if (node->len > SEED_FRAME_MAX || seed_get32(node->bytes) != node->len ||
 	    node->bytes[4] != node->type || (node->type > 1 && node->type < SEED_FRAME_FIRST))
 		abort();
-	for (uint32_t i = 0; i < node->len; i++)	/* the sanitizer sees what was not written */
+	for (uint32_t i = 0; i < node->len; i++)	/* all of it is there */
 		sum += node->bytes[SEED_FRAME_HEAD + i];
 	if (sum == UINT32_MAX)
 		abort();

@@ -125,9 +125,14 @@ static void a_program_that_is_not_there_is_an_error_at_once(void **state)
 	struct seed_transport_options opt = { .ssh = "/nonexistent/ssh" };
 	struct seed_dest dest = dest_of("ssh://dr");
 	struct seed_transport *t = NULL;
+	const char *preload = getenv("LD_PRELOAD");
 	struct seed_error err;
 
 	(void)state;
+	if (preload && strstr(preload, "vgpreload")) {
+		seed_dest_clear(&dest);
+		skip();		/* valgrind's vfork is a fork: what exec said is lost */
+	}
 	assert_fails(seed_transport_open(&t, &dest, &opt, &err), &err, SEED_ERR_SYSTEM);
 	assert_non_null(strstr(err.text, "/nonexistent/ssh"));
 	seed_dest_clear(&dest);
@@ -168,7 +173,8 @@ static void the_child_has_no_descriptor_and_no_signal_state_of_ours(void **state
 	signal(SIGPIPE, SIG_IGN);
 	script(*state, "ssh",
 	       "for f in /proc/self/fd/*; do [ ! -e $f ] || printf '%s ' ${f##*/}; done\n"
-	       "exec sed -n 's/^Sig\\(Blk\\|Ign\\):.*[1-9a-f][0-9a-f]\\{0,6\\}$/state/p' /proc/self/status");
+	       "exec sed -n 's/^Sig\\(Blk\\|Ign\\):.*[1-9a-f][0-9a-f]\\{0,6\\}$/state/p' "
+	       "/proc/self/status");
 	t = open_ok("ssh://dr", (struct seed_transport_options){ .ssh = NULL });
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	signal(SIGPIPE, SIG_DFL);
@@ -193,7 +199,8 @@ static void the_childs_last_line_says_why(void **state)
 			      "exit 255");
 	close_says(open_ok("ssh://dr", opt), 5000,
 		   "link: ssh: connect to host dr port 22: Connection refused");
-	script(*state, "ssh", "printf 'banner\\n\\nlast\\033[1m words\\r\\n  \\n\\n' >&2; exit 255");
+	script(*state, "ssh", "printf 'banner\\n\\nlast\\033[1m words\\r\\n  \\n\\n' >&2\n"
+			      "exit 255");
 	close_says(open_ok("ssh://dr", opt), 5000, "link: last?[1m words");
 	script(*state, "ssh", "exit 255");
 	close_says(open_ok("ssh://dr", opt), 5000, "link: ssh exited with 255");
