@@ -294,9 +294,9 @@ static int describe(struct seed_build *b, uint64_t missing, struct seed_error *e
 }
 
 /* Every block was checked as it was written, and what is missing stands in the missing list: the
- * next resync need not read the disks. Last, for moving a file changes its identity. A disk without
- * a stamp is read then, so failing here loses nothing else. */
-static void stamp_disks(const struct seed_build *b)
+ * next resync need not read the disks. Last, for moving a file changes its identity. The replica
+ * counts whatever becomes of this: a disk without a stamp is read then. */
+static int stamp_disks(const struct seed_build *b, struct seed_error *err)
 {
 	const struct seed_replica *r = b->replica;
 
@@ -305,9 +305,11 @@ static void stamp_disks(const struct seed_build *b)
 		char stem[33];
 
 		seed_replica_slot_stem(disk->slot, stem);
-		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size),
-					 NULL);
+		if (seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size),
+				       err) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 int seed_build_finish(struct seed_build *b, const struct seed_import_options *opt,
@@ -343,8 +345,7 @@ int seed_build_finish(struct seed_build *b, const struct seed_import_options *op
 	if (seed_mark_advance(opt->home, &b->vm->seed->manifest, &b->vm->seed->digest, opt->own,
 			      err) < 0)
 		return -1;
-	stamp_disks(b);
-	return 0;
+	return stamp_disks(b, err);
 }
 
 void seed_build_end(struct seed_build *b)
