@@ -236,7 +236,8 @@ static int visit_source(const struct seed_vm_file *source, const struct seed_err
 	if (s->table) {
 		snprintf(generation, sizeof(generation), "%" PRIu64, source->generation);
 		out_table_row(s->table, (const char *[]){
-			out_name(source->name, name, sizeof(name)), "source", generation,
+			out_name(source->name, name, sizeof(name)),
+			source->handed_over ? "handed over" : "source", generation,
 			age_text(source->updated, age, sizeof(age)), NULL, NULL, NULL });
 		return 0;
 	}
@@ -245,6 +246,7 @@ static int visit_source(const struct seed_vm_file *source, const struct seed_err
 	seed_json_set_uuid(item, "uuid", &source->uuid);
 	seed_json_set_uint(item, "generation", source->generation);
 	seed_json_set_text(item, "updated", seed_clock_text(source->updated, time));
+	seed_json_set_bool(item, "handed_over", source->handed_over);
 	seed_json_append(s->sources, item);
 	return 0;
 }
