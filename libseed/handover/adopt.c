@@ -34,7 +34,7 @@ struct adopting {
 static void clear(struct adopting *a)
 {
 	if (a->vm && !a->opt->dry_run)
-		seed_reading_forget(&a->readings, a->vm->dir);
+		seed_reading_forget(a->vm->dir);
 	seed_readings_clear(&a->readings);
 	seed_source_vm_close(a->vm);
 }

@@ -126,7 +126,8 @@ static inline void disk_write(int dir, const char *name, const char *blocks)
 	static char block[SEED_BLOCK_SIZE];
 	size_t count = strlen(blocks);
 	struct timespec then[2] = { { .tv_nsec = UTIME_OMIT }, { 0 } };
-	SEED_AUTO(seed_fd_closep) int fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	SEED_AUTO(seed_fd_closep) int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC,
+					       0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)(count * SEED_BLOCK_SIZE - 512)), 0);
