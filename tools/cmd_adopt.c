@@ -55,9 +55,9 @@ static void print_text(const struct cli *cli, const struct seed_adopted *a)
 		[SEED_ADOPTED_SHARED] = "its disks share their blocks with the originals",
 		[SEED_ADOPTED_COPIED] = "its disks are copies",
 	};
-	char name[SEED_QUOTED], size[32];
+	char buf[SEED_QUOTED], size[32];
+	const char *name = out_name(a->vm_name, buf, sizeof(buf));
 
-	out_name(a->vm_name, name, sizeof(name));
 	if (a->already) {
 		printf("%s is adopted already: replica %s, a candidate at generation %" PRIu64 ".\n", name,
 		       a->folder, a->generation);

@@ -61,9 +61,9 @@ static int print_text(const struct cli *cli, const struct seed_promoted *p, cons
 		      struct seed_error *err)
 {
 	const struct seed_replica *r = p->replica;
-	char name[SEED_QUOTED], quoted[SEED_QUOTED], size[32];
+	char buf[SEED_QUOTED], quoted[SEED_QUOTED], size[32];
+	const char *name = out_name(r->vm_name, buf, sizeof(buf));
 
-	out_name(r->vm_name, name, sizeof(name));
 	if (p->already)
 		printf("%s is promoted already, since generation %" PRIu64 ".\n", name, r->generation);
 	else

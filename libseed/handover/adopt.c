@@ -2,11 +2,11 @@
 #include "handover/adopt.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -34,7 +34,7 @@ struct adopting {
 static void clear(struct adopting *a)
 {
 	if (a->vm && !a->opt->dry_run)
-		seed_reading_forget(&a->readings, a->vm->dir);
+		seed_reading_forget(a->vm->dir);
 	seed_readings_clear(&a->readings);
 	seed_source_vm_close(a->vm);
 }
@@ -228,13 +228,14 @@ static int open_disk(struct adopting *a, const struct seed_vmdef_disk *disk, int
 		     struct seed_error *err)
 {
 	char moved[80], quoted[SEED_QUOTED];
+	struct stat st;
 
 	if (!disk->raw || !disk->path)
 		return seed_error_set(err, SEED_ERR_USAGE, "disk %s is %s, which is not supported yet", disk->slot,
 				      disk->format ? disk->format : "of no known format");
 	if (!is_moved(moving, disk->slot, moved, sizeof(moved)))
 		return seed_reading_open(&a->readings, disk->slot, disk->path, err);
-	if (seed_path_exists(AT_FDCWD, disk->path))
+	if (lstat(disk->path, &st) == 0 || errno != ENOENT)
 		return seed_error_set(err, SEED_ERR_USAGE, "disk %s was moved by an earlier run, and %s is there "
 				      "again: move one of them away", disk->slot,
 				      seed_quote(disk->path, quoted, sizeof(quoted)));

@@ -63,9 +63,10 @@ int seed_reading_open(struct seed_vec *readings, const char *slot, const char *p
 int seed_reading_run(struct seed_vec *readings, const struct seed_reading_options *opt,
 		     struct seed_error *err);
 void seed_readings_clear(struct seed_vec *readings);
-/* "vda.adopt"; @out holds 48. Not a kept list by its name, and gone with seed_reading_forget(). */
+/* "vda.adopt"; @out holds 48. Not a kept list by its name. */
 char *seed_reading_list(const char *slot, char *out);
-void seed_reading_forget(const struct seed_vec *readings, int vm_dir);
+/* All of them go, also those that an earlier run left. */
+void seed_reading_forget(int vm_dir);
 
 /* ---- place.c: the disks of a candidate ---- */
 

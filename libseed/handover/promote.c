@@ -17,7 +17,7 @@
 #include "capture/capture.h"
 #include "crypto/random.h"
 #include "handover/handover_internal.h"
-#include "image/raw_source.h"
+#include "replica/proof.h"
 
 void seed_promoted_clear(struct seed_promoted *p)
 {
@@ -119,42 +119,23 @@ static int fork_lineage(struct seed_source_vm *vm, const struct seed_replica *r,
 
 /* ---- the kept lists ---- */
 
-/* The disk is provably what its list says: then the list is a reading of it as it is now. */
-static bool proven(const struct seed_replica *r, const struct seed_replica_disk *disk,
-		   struct seed_stamp *out)
-{
-	SEED_AUTO(seed_source_closep) struct seed_source *source = NULL;
-	struct seed_source_identity now;
-	struct seed_stamp stamp;
-	char path[80], stem[33];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", r->dir, disk->file);
-	if (seed_stamp_read(&stamp, r->dir, seed_replica_slot_stem(disk->slot, stem), NULL) < 0 ||
-	    seed_raw_source_open(&source, path, NULL) < 0)
-		return false;
-	out->recorded = seed_clock_wall();
-	if (seed_source_identity(source, &now, NULL) < 0 ||
-	    !seed_stamp_proves_set_back(&stamp, &now) || source->size != disk->size ||
-	    stamp.blocks != seed_grid_blocks(disk->size))
-		return false;
-	out->identity = now;
-	out->blocks = stamp.blocks;
-	return true;
-}
-
 /* The stamp goes first and comes last: a crash between leaves a list that nothing vouches for. */
 static int keep_list(const struct seed_source_vm *vm, const struct seed_replica *r,
 		     const struct seed_replica_disk *disk, struct seed_error *err)
 {
 	char name[SEED_CAPTURE_LIST_NAME];
-	struct seed_stamp stamp = { 0 };
+	struct seed_stamp stamp = { .recorded = seed_clock_wall() };
 
 	snprintf(name, sizeof(name), "%s.stamp", disk->slot);
 	if (seed_path_unlink(vm->dir, name, err) < 0 || seed_fd_sync(vm->dir, err) < 0 ||
 	    seed_handover_copy(r->dir, disk->list, vm->dir,
 			       seed_capture_list_name(disk->slot, name), err) < 0)
 		return -1;
-	return proven(r, disk, &stamp) ? seed_stamp_write(vm->dir, disk->slot, &stamp, err) : 0;
+	/* What its list says is what the disk provably holds: the list is a reading of it as it is now. */
+	if (!seed_replica_stamped(r->dir, disk, &stamp.identity))
+		return 0;
+	stamp.blocks = seed_grid_blocks(disk->size);
+	return seed_stamp_write(vm->dir, disk->slot, &stamp, err);
 }
 
 static int keep_lists(const struct seed_source_vm *vm, const struct seed_replica *r,

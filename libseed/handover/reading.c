@@ -23,6 +23,7 @@
 #include "image/raw_source.h"
 
 #define DEPTH 64u		/* MiB in flight */
+#define NAMES_MAX 10000u	/* in a VM's folder */
 
 struct pass {
 	const struct seed_reading_options *opt;
@@ -52,15 +53,16 @@ void seed_readings_clear(struct seed_vec *readings)
 	seed_vec_free(readings);
 }
 
-void seed_reading_forget(const struct seed_vec *readings, int vm_dir)
+static int forget_list(const char *name, void *arg, struct seed_error *err)
 {
-	char name[SEED_CAPTURE_LIST_NAME];
+	const char *end = strrchr(name, '.');
 
-	for (size_t i = 0; i < readings->count; i++) {
-		const struct seed_reading *r = seed_vec_at(readings, i);
+	return end && strcmp(end, ".adopt") == 0 ? seed_path_unlink(*(int *)arg, name, err) : 0;
+}
 
-		seed_path_unlink(vm_dir, seed_reading_list(r->slot, name), NULL);
-	}
+void seed_reading_forget(int vm_dir)
+{
+	seed_path_each(vm_dir, ".", NAMES_MAX, forget_list, &vm_dir, NULL);
 }
 
 int seed_reading_open(struct seed_vec *readings, const char *slot, const char *path,

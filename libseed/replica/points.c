@@ -24,6 +24,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "block/grid.h"
+#include "replica/proof.h"
 #include "replica/replica_internal.h"
 #include "replica/side_file.h"
 
@@ -97,6 +99,16 @@ static int clone_all(const struct cloning *c, const struct seed_replica *replica
 			return -1;
 	}
 	return seed_path_each(c->from, ".", NAMES_MAX, clone_side_file, (void *)c, err);
+}
+
+/* A clone of what is proven is proven. Without a stamp the disk is read by the next resync, so failing
+ * here loses nothing else. */
+static void stamp_clone(int dir, const struct seed_replica_disk *disk)
+{
+	char stem[33];
+
+	seed_replica_slot_stem(disk->slot, stem);
+	(void)seed_replica_stamp(dir, stem, disk->file, seed_grid_blocks(disk->size), NULL);
 }
 
 /* ---- reading points ---- */
@@ -325,7 +337,12 @@ static int make_point(const struct seed_replica *replica, struct seed_error *err
 	    seed_path_open_folder_at(&point, replica->dir, path, err) < 0)
 		return -1;
 	c.to = point;
-	if (clone_all(&c, replica, err) < 0 || seed_fd_sync(point, err) < 0 ||
+	if (clone_all(&c, replica, err) < 0)
+		return -1;
+	for (size_t i = 0; i < replica->disks.count; i++)
+		if (seed_replica_stamped(replica->dir, seed_vec_at(&replica->disks, i), NULL))
+			stamp_clone(point, seed_vec_at(&replica->disks, i));
+	if (seed_fd_sync(point, err) < 0 ||
 	    seed_replica_to_text(replica, &text, &len, err) < 0 ||
 	    seed_file_replace(point, "replica.json", text, len, 0400, err) < 0)
 		return -1;
@@ -397,6 +414,7 @@ int seed_points_restore(struct seed_replica *replica, uint64_t generation, struc
 {
 	SEED_AUTO(seed_replica_closep) struct seed_replica *then = NULL;
 	SEED_AUTO(seed_fd_closep) int point = -1;
+	uint64_t proven = 0;		/* a bit for each disk: SEED_MANIFEST_DISKS_MAX are 64 */
 
 	if (seed_points_open(&point, replica, generation, err) < 0)
 		return -1;
@@ -404,8 +422,16 @@ int seed_points_restore(struct seed_replica *replica, uint64_t generation, struc
 		return seed_error_prefix(err, "replica %s", replica->name);
 	if (seed_points_make(replica, 0, err) < 0)
 		return -1;
+	for (size_t i = 0; i < then->disks.count; i++)
+		if (seed_replica_stamped(point, seed_vec_at(&then->disks, i), NULL))
+			proven |= (uint64_t)1 << i;
 	if (build_next(replica, then, point, err) < 0 || become(replica, then, err) < 0)
 		return seed_error_prefix(err, "replica %s: restore recovery point %" PRIu64,
 					 replica->name, generation);
-	return seed_replica_switch(replica, err);
+	if (seed_replica_switch(replica, err) < 0)
+		return -1;
+	for (size_t i = 0; i < replica->disks.count; i++)
+		if (proven & (uint64_t)1 << i)
+			stamp_clone(replica->dir, seed_vec_at(&replica->disks, i));
+	return 0;
 }

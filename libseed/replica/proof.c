@@ -92,6 +92,27 @@ int seed_replica_stamp(int dir, const char *stem, const char *disk_file, uint64_
 	return seed_stamp_write(dir, stem, &stamp, err);
 }
 
+bool seed_replica_stamped(int dir, const struct seed_replica_disk *disk,
+			  struct seed_source_identity *now)
+{
+	SEED_AUTO(seed_source_closep) struct seed_source *source = NULL;
+	struct seed_source_identity identity;
+	struct seed_stamp stamp;
+	char path[80], stem[33];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, disk->file);
+	if (seed_stamp_read(&stamp, dir, seed_replica_slot_stem(disk->slot, stem), NULL) < 0 ||
+	    seed_raw_source_open(&source, path, NULL) < 0 ||
+	    source->held == SEED_CAPTURED_UNPROVEN ||
+	    seed_source_identity(source, &identity, NULL) < 0 ||
+	    !seed_stamp_proves_set_back(&stamp, &identity) || identity.size != disk->size ||
+	    stamp.blocks != seed_grid_blocks(disk->size))
+		return false;
+	if (now)
+		*now = identity;
+	return true;
+}
+
 /* ---- comparing ---- */
 
 /* A run grows, or a new one begins. */

@@ -54,6 +54,11 @@ int seed_replica_prove(struct seed_proof *out, const struct seed_replica *replic
  */
 int seed_replica_stamp(int dir, const char *stem, const char *disk_file, uint64_t blocks,
 		       struct seed_error *err);
+/* Does a stamp in @dir prove that @disk, which lies there, is what its list says? Nothing is read, and
+ * what somebody is writing to just now is not proven. @now, which may be NULL, receives its
+ * identity. */
+bool seed_replica_stamped(int dir, const struct seed_replica_disk *disk,
+			  struct seed_source_identity *now);
 /* The disk will be written in place: its stamp goes first, durably. None there is fine. */
 int seed_replica_unstamp(int dir, const char *stem, struct seed_error *err);
 

@@ -108,6 +108,21 @@ prints 0 points-delete vmseed --home "$dr" points delete "$folder" 1
 echo '{' >"$dr/replicas/$folder/replica.json"
 prints 0 status vmseed --home "$dr" status
 
+# Lineage changes.
+make_disk "$tmp/left.img" 2M 5
+run vmseed -q --home "$hq" export --media "$tmp/medium" --for dr "left=$tmp/left.img"
+run vmseed -q --home "$dr" import --media "$tmp/medium" left
+prints 0 promote vmseed --home "$dr" promote -n left
+prints 0 promote vmseed --home "$dr" promote left
+prints 0 promote vmseed --home "$dr" promote left
+prints 0 adopt vmseed --home "$hq" adopt -n "left=$tmp/left.img"
+flip_byte "$tmp/left.img" 70000
+prints 6 adopt vmseed --home "$hq" adopt "left=$tmp/left.img"
+prints 0 adopt vmseed --home "$hq" adopt --discard-changes "left=$tmp/left.img"
+prints 0 adopt vmseed --home "$hq" adopt "left=$tmp/left.img"
+prints 0 adopt vmseed --home "$dr" adopt left
+prints 0 status vmseed --home "$hq" status
+
 # A damaged commit.
 flip_byte "$(find "$tmp/damaged" -name 00000002.json)" 100
 try vmseed --home "$dr" media show "$tmp/damaged" --json

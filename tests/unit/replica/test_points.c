@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "replica/points.h"
+#include "replica/proof.h"
 
 /* ---- a file system that shares blocks, and a process that ends at its n-th change ---- */
 
@@ -177,6 +178,14 @@ static char *points_of(const struct seed_replica *r, char *out)
 		char points_text[64];							\
 		assert_string_equal(points_of(r, points_text), expected);		\
 	} while (0)
+
+/* As long as replica.json says. */
+static int truncate_disk(int dir, const struct seed_replica_disk *disk)
+{
+	SEED_AUTO(seed_fd_closep) int fd = openat(dir, disk->file, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -1 : ftruncate(fd, (off_t)disk->size);
+}
 
 /* ---- tests ---- */
 
@@ -351,6 +360,33 @@ static void a_broken_point_is_listed_and_can_be_deleted(void **state)
 	assert_true(seed_path_exists(r->dir, "points/not-ours"));
 }
 
+static void what_was_proven_stays_proven(void **state)
+{
+	const struct tmpdir *dir = *state;
+	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
+	struct seed_replica_disk *disk;
+	struct seed_error err = { 0 };
+	char name[SEED_REPLICA_NAME];
+
+	for (int stamped = 0; stamped < 2; stamped++) {
+		bring_to(dir, 1, 0, name);
+		open_it(dir, name, &r);
+		disk = seed_vec_at(&r->disks, 0);
+		must(truncate_disk(r->dir, disk), &err);
+		if (stamped)
+			must(seed_replica_stamp(r->dir, "vda", disk->file, 11, &err), &err);
+		must(seed_points_make(r, 0, &err), &err);
+		bring_to((seed_replica_close(seed_steal(&r)), dir), 2, 0, name);
+		open_it(dir, name, &r);
+		assert_false(seed_replica_stamped(r->dir, seed_vec_at(&r->disks, 0), NULL));
+		must(seed_points_restore(r, 1, &err), &err);
+		assert_int_equal(seed_replica_stamped(r->dir, seed_vec_at(&r->disks, 0), NULL),
+				 stamped);
+		seed_replica_close(seed_steal(&r));
+		must(seed_path_remove_tree(dir->fd, name, &err), &err);
+	}
+}
+
 /* End at each change in turn; what stands then is whole, and a rerun gets there. */
 static void sweep_ends(const struct tmpdir *dir, const char *name,
 		       int (*run)(struct seed_replica *, struct seed_error *),
@@ -455,6 +491,7 @@ int main(void)
 		on_tmpdir(a_point_of_fewer_blocks_gives_way),
 		on_tmpdir(what_must_not_become_a_point_is_refused),
 		on_tmpdir(a_broken_point_is_listed_and_can_be_deleted),
+		on_tmpdir(what_was_proven_stays_proven),
 		on_tmpdir(killed_anywhere_points_are_whole_or_not_there),
 		on_tmpdir(killed_anywhere_a_restore_is_old_or_new),
 	};
