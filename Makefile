@@ -123,6 +123,13 @@ VALGRIND = env LD_PRELOAD=$(abspath $(O)/tests/valgrind/openat2.so) \
 check-valgrind-built: unit $(SHIM)
 	@$(RUN) -s -t 900 -w '$(VALGRIND)' $(UNIT)
 
+## check-cuts: a small resync cut at each frame and at 2,000 bytes (CUT_OFFSETS)
+check-cuts:
+	@$(SETUP) build check deep
+	$(AGAIN) stories
+	@VMSEED=$(abspath $(O)/vmseed) BUILD=$(abspath $(O)) CUT_OFFSETS=$${CUT_OFFSETS:-2000} \
+		tests/crash/cut.sh
+
 ## check-fleet: real Debian guests from one home to another, compared and booted
 check-fleet:
 	@$(SETUP) build fleet
@@ -190,8 +197,8 @@ clean:
 help:
 	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-.PHONY: all unit check-fleet check-asan check-clang check-man check-bare layers fuzz bench demo \
-	install clean help FORCE
+.PHONY: all unit check-cuts check-fleet check-asan check-clang check-man check-bare layers fuzz bench \
+	demo install clean help FORCE
 
 # The settings of the last build; every object depends on them.
 $(O)/settings: FORCE

@@ -4,10 +4,14 @@
 #
 # tests/support/make-fleet builds the guests once (as root, about 3 minutes and 9 GiB) in FLEET,
 # by default $TMPDIR/vmseed-fleet, outside the source tree. The four guests travel sealed from
-# one home to another; then the same guests "some work later" travel on the same medium, which
-# must grow by little; then web01's replica boots to its login prompt.
+# one home to another; then the same guests "some work later" are resynced over a real ssh, and
+# travel once more on the same medium, which must grow by little; web01's replica boots to its
+# login prompt. At last db01's replica is promoted, works on, and is resynced back to the old
+# primary.
 # shellcheck source=tests/cli/lib.sh
 . "${0%/*}/cli/lib.sh"
+# shellcheck source=tests/support/sshd.sh
+. "$top/tests/support/sshd.sh"
 
 fleet=$(realpath -m "${FLEET:-${TMPDIR:-/var/tmp}/vmseed-fleet}")
 guests='web01 web02 db01 app01'
@@ -63,6 +67,34 @@ export_all() {
 	vmseed --home "$hq" export --media "$medium" --for dr "$tmp"/xml/*.xml
 }
 
+# What crossed goes to $tmp/NAME.json.
+resync() { # NAME HOME DEST ARG...
+	local out=$tmp/$1.json home=$2 dest=$3
+	shift 3
+	VMSEED_SSH=$ssh_program vmseed --home "$home" --json resync --to "$dest" "$@" >"$out"
+}
+
+crossed() { # NAME
+	json 'd["bytes_sent"] + d["bytes_received"]' <"$tmp/$1.json"
+}
+
+count() { # NAME KEY: over all VMs
+	json "sum(vm['$2'] for vm in d['vms'])" <"$tmp/$1.json"
+}
+
+work_on() { # DISK: 24 MiB of new data at three places, as a running guest would write
+	local at
+	for at in 1000 3000 5000; do
+		dd if=/dev/urandom of="$1" bs=1M count=8 seek=$at conv=notrunc status=none || return
+	done
+}
+
+# The old primary: a disk as db01 left it behind, which its definition now names.
+old_primary() {
+	cp --sparse=always "$fleet/db01.after.img" "$tmp/db01.old.img" || return
+	sed -i "s|$fleet/db01.after.img|$tmp/db01.old.img|" "$tmp/xml/db01.xml"
+}
+
 compare_all() { # SUFFIX
 	local name disk pid comparing=() result=0
 	for name in $guests; do
@@ -116,15 +148,34 @@ step 'imported' vmseed --home "$dr" import --media "$medium"
 step 'every replica equals its source' compare_all ''
 
 step 'definitions of the guests some work later' definitions .after
+step 'an sshd' sshd_start
+trap finish EXIT
+sshd_allow "vmseed --home $dr serve --peer hq"
+step 'resynced over ssh' resync forth "$hq" "ssh://$ssh_to" "$tmp"/xml/*.xml
+step 'every replica equals its source some work later' compare_all .after
+step 'that sent little' is_little "$(crossed forth)" "$first"
+step 'replicas verified' vmseed --home "$dr" verify --replica web01 --replica db01
+step 'resynced again: nothing changed' resync again "$hq" "ssh://$ssh_to" "$tmp"/xml/*.xml
+step 'and next to nothing sent' [ "$(crossed again)" -lt 16384 ]
+
 step 'exported again to the same medium' export_all
 second=$(($(stored_bytes) - first))
 step 'that added little' is_little "$second" "$first"
 step 'medium verified again' vmseed --home "$dr" verify --media "$medium"
-step 'imported beside the first' vmseed --home "$dr" import --media "$medium"
-step 'every replica equals its source some work later' compare_all .after
-step 'replicas verified' vmseed --home "$dr" verify --replica web01 --replica db01
+step 'imported over the resynced replicas' vmseed --home "$dr" import --media "$medium"
+step 'every replica still equals its source' compare_all .after
+step 'replicas verified again' vmseed --home "$dr" verify --replica web01 --replica db01
 
 step 'web01 boots to its login prompt' boot web01
+
+disk=$(replica_disk "$dr" db01 vda)
+step 'db01 promoted' vmseed --home "$dr" promote db01
+step 'db01 works on' work_on "$disk"
+step 'the old primary of db01' old_primary
+step 'adopted where it came from' vmseed --home "$hq" adopt --in-place "$tmp/xml/db01.xml"
+sshd_allow "vmseed --home $hq serve --peer dr --vm db01"
+step 'resynced back over ssh' resync back "$dr" "ssh://$ssh_to" db01
+step 'the old primary equals what was promoted' cmp "$disk" "$tmp/db01.old.img"
 
 data=0
 for name in $guests; do
@@ -132,3 +183,7 @@ for name in $guests; do
 done
 echo "data in the four disks: $(mib $data); on the medium: $(mib "$first")"
 echo "added by the second export: $(mib "$second")"
+for run in forth back; do
+	echo "resync $run: $(mib "$(crossed $run)") on the wire, $(count $run changed_blocks) blocks" \
+		"changed, $(count $run fetched_blocks) sent"
+done

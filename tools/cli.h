@@ -73,6 +73,9 @@ struct cli_usage {
 	const char *args;		/* after the options: "VM..."; NULL: none */
 	const char *about;		/* one or two sentences */
 	const char *examples[4];	/* whole command lines; two at least */
+	/* With verbs: what runs when the first argument is none of them, or there is none; NULL: that is
+	 * an error. argv[0] is its to overwrite, as everywhere. */
+	int (*otherwise)(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 };
 
 /* @table: the command's own options; those with an argument pointer only (popt stores there; what

@@ -131,18 +131,20 @@ int cli_dispatch(struct cli *cli, int argc, const char **argv, const struct cli_
 	if (cli_parse(cli, ctx, err) < 0)
 		return -1;
 	count = cli_list_count(cli_rest(ctx));
-	args = calloc(count + 1, sizeof(*args));
+	args = calloc(count + 2, sizeof(*args));
 	if (!args)
 		return seed_error_sys(err, ENOMEM, "reading the options");
-	memcpy(args, cli_rest(ctx), count * sizeof(*args));
-	if (count == 0)
+	memcpy(args + 1, cli_rest(ctx), count * sizeof(*args));
+	if (count == 0 && !use->otherwise)
 		return seed_error_set(err, SEED_ERR_USAGE,
 				      "a command is needed; '%s --help' lists them", state->path);
-	for (; table->name; table++) {
-		if (strcmp(table->name, args[0]) != 0)
+	for (; count && table->name; table++) {
+		if (strcmp(table->name, args[1]) != 0)
 			continue;
 		snprintf(state->path + used, sizeof(state->path) - used, " %s", table->name);
-		return table->run(cli, (int)count, args, err);
+		return table->run(cli, (int)count, args + 1, err);
 	}
-	return unknown_command(cli, state->frames[state->depth - 1].verbs, args[0], err);
+	if (use->otherwise)
+		return use->otherwise(cli, (int)count + 1, args, err);
+	return unknown_command(cli, state->frames[state->depth - 1].verbs, args[1], err);
 }

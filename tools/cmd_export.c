@@ -12,6 +12,7 @@
 #include "manifest/manifest.h"
 #include "out.h"
 #include "verdict.h"
+#include "vm_arg.h"
 
 struct export_args {
 	const char **media;
@@ -52,8 +53,8 @@ static void free_defs(struct seed_vec *defs)
 	seed_vec_free(defs);
 }
 
-static int read_defs(struct seed_vec *defs, const char **names, const char *uuid_text,
-		     struct seed_error *err)
+static int read_defs(struct cli *cli, struct seed_vec *defs, const char **names,
+		     const char *uuid_text, struct seed_error *err)
 {
 	struct seed_id uuid;
 	char quoted[SEED_QUOTED];
@@ -67,7 +68,7 @@ static int read_defs(struct seed_vec *defs, const char **names, const char *uuid
 	for (; *names; names++) {
 		struct seed_vmdef *def;
 
-		if (seed_vmdef_read(&def, *names, uuid_text ? &uuid : NULL, err) < 0)
+		if (vm_arg_read(cli, &def, *names, uuid_text ? &uuid : NULL, err) < 0)
 			return -1;
 		if (!seed_vec_push(defs, sizeof(def), &def)) {
 			seed_vmdef_free(def);
@@ -333,7 +334,7 @@ static int run_export(struct cli *cli, const struct export_args *a, const char *
 	if (a->site && seed_trust_find(&recipient, opt.trust, a->site, err) < 0)
 		return cli_named(err);
 	opt.recipient = recipient ? &recipient->card : NULL;
-	if (read_defs(&defs, names, a->uuid, err) < 0) {
+	if (read_defs(cli, &defs, names, a->uuid, err) < 0) {
 		free_defs(&defs);
 		return -1;
 	}

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "commands.h"
 #include "out.h"
+#include "capture/source_vm.h"
 #include "replica/find.h"
 #include "replica/home_store.h"
 #include "replica/sync.h"

@@ -17,10 +17,13 @@
 #include "out.h"
 #include "replica/home_store.h"
 #include "replica/replica.h"
+#include "replica/sync.h"
+#include "status_receipts.h"
 #include "verdict.h"
 
 struct status {
 	struct cli *cli;
+	int home;
 	char *store_path;		/* NULL: there is no store yet */
 	struct out_table *table;	/* or ... */
 	struct seed_json *replicas, *sources;	/* ... these */
@@ -50,6 +53,15 @@ static uint64_t missing_blocks(const struct seed_replica *replica)
 	for (size_t i = 0; i < replica->disks.count; i++)
 		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
 	return sum;
+}
+
+/* What an interrupted resync brought, and the next one uses. */
+static uint64_t pending_bytes(const struct seed_replica *replica)
+{
+	uint64_t bytes = 0;
+	bool decided;
+
+	return seed_sync_pending(replica, &bytes, &decided, NULL) < 0 ? 0 : bytes;
 }
 
 /* "5 min", "3 h", "12 days": how long ago. A clock that went back shows nothing. */
@@ -119,6 +131,7 @@ static struct seed_json *replica_json(const struct status *s, const struct seed_
 	seed_json_set_text(item, "captured", seed_captured_name(replica->captured));
 	seed_json_set_uint(item, "size", disk_bytes(replica));
 	seed_json_set_uint(item, "missing_blocks", missing_blocks(replica));
+	seed_json_set_uint(item, "pending_bytes", pending_bytes(replica));
 	if (replica->imported > 0)
 		seed_json_set_text(item, "imported", seed_clock_text(replica->imported, time));
 	else
@@ -194,10 +207,17 @@ static int visit_replica(const char *name, struct seed_replica *replica,
 	s->listed++;
 	if (unfinished(replica))
 		s->incomplete++;
-	if (s->table)
+	if (s->table) {
+		char size[32];
+
 		add_row(s, replica);
-	else
+		if (pending_bytes(replica))
+			cli_note(s->cli, "%s: a resync was interrupted; the %s that arrived are used by the "
+				 "next one", replica->name,
+				 seed_size_text(pending_bytes(replica), size));
+	} else {
 		seed_json_append(s->replicas, replica_json(s, replica));
+	}
 	return 0;
 }
 
@@ -218,14 +238,45 @@ static int each_replica(struct status *s, int home, struct seed_error *err)
 
 /* ---- the VMs that this site exports ---- */
 
+/* Where a VM's replicas are, as those sites acknowledged: a row below its own. */
+struct acknowledged {
+	struct status *s;
+	const char *vm;			/* raw name */
+	struct seed_json *array;
+};
+
+static void show_receipt(void *arg, const char *peer, const struct seed_receipt *receipt)
+{
+	struct acknowledged *a = arg;
+	char name[SEED_QUOTED], state[SEED_NAME_MAX + 8], generation[24], age[32];
+	char time[SEED_TIME_TEXT];
+	struct seed_json *item;
+
+	if (a->s->table) {
+		snprintf(state, sizeof(state), "at %s", peer);
+		snprintf(generation, sizeof(generation), "%" PRIu64, receipt->generation);
+		out_table_row(a->s->table, (const char *[]){
+			out_name(a->vm, name, sizeof(name)), state, generation,
+			age_text(receipt->at, age, sizeof(age)), NULL, NULL, NULL });
+		return;
+	}
+	item = seed_json_new_object();
+	seed_json_set_text(item, "site", peer);
+	seed_json_set_text(item, "state", receipt->state);
+	seed_json_set_uint(item, "generation", receipt->generation);
+	seed_json_set_text(item, "at", seed_clock_text(receipt->at, time));
+	seed_json_set_text(item, "proved", status_receipt_proved(receipt));
+	seed_json_append(a->array, item);
+}
+
 static int visit_source(const struct seed_vm_file *source, const struct seed_error *why, void *arg,
 			struct seed_error *err)
 {
 	struct status *s = arg;
 	char name[SEED_QUOTED], generation[24], age[32], time[SEED_TIME_TEXT];
+	struct acknowledged receipts = { .s = s };
 	struct seed_json *item;
 
-	(void)err;
 	if (why) {
 		if (s->broken++ == 0)
 			s->first = *why;
@@ -233,20 +284,26 @@ static int visit_source(const struct seed_vm_file *source, const struct seed_err
 		return 0;
 	}
 	s->listed++;
+	receipts.vm = source->name;
 	if (s->table) {
 		snprintf(generation, sizeof(generation), "%" PRIu64, source->generation);
 		out_table_row(s->table, (const char *[]){
-			out_name(source->name, name, sizeof(name)), "source", generation,
+			out_name(source->name, name, sizeof(name)),
+			source->handed_over ? "handed over" : "source", generation,
 			age_text(source->updated, age, sizeof(age)), NULL, NULL, NULL });
-		return 0;
+		return status_receipts_each(s->cli, s->home, &source->uuid, show_receipt, &receipts,
+					    err);
 	}
 	item = seed_json_new_object();
 	out_json_name(item, "name", source->name);
 	seed_json_set_uuid(item, "uuid", &source->uuid);
 	seed_json_set_uint(item, "generation", source->generation);
 	seed_json_set_text(item, "updated", seed_clock_text(source->updated, time));
+	seed_json_set_bool(item, "handed_over", source->handed_over);
+	receipts.array = seed_json_new_array();
+	seed_json_set(item, "receipts", receipts.array);
 	seed_json_append(s->sources, item);
-	return 0;
+	return status_receipts_each(s->cli, s->home, &source->uuid, show_receipt, &receipts, err);
 }
 
 /* ---- the command ---- */
@@ -282,6 +339,7 @@ static int show(struct status *s, int home, struct seed_error *err)
 	} else {
 		out_table_colours(s->table, cli_colour(s->cli, STDOUT_FILENO));
 	}
+	s->home = home;
 	if (each_replica(s, home, err) < 0 ||
 	    seed_vm_file_each(home, visit_source, s, err) < 0)
 		return -1;

@@ -5,10 +5,13 @@
 
 #include "cli.h"
 
+int cmd_adopt(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_import(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_key(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_media(struct cli *cli, int argc, const char **argv, struct seed_error *err);
+int cmd_points(struct cli *cli, int argc, const char **argv, struct seed_error *err);
+int cmd_promote(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_resync(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_serve(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_status(struct cli *cli, int argc, const char **argv, struct seed_error *err);

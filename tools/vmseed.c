@@ -23,6 +23,9 @@ static const struct cli_command commands[] = {
 	{ "resync", cmd_resync, "replicas at another site brought up to date" },
 	{ "serve", cmd_serve, "the far end of a resync" },
 	{ "status", cmd_status, "this site's replicas, and the VMs that it exports" },
+	{ "promote", cmd_promote, "a replica becomes the VM" },
+	{ "adopt", cmd_adopt, "disks that are here become a replica again" },
+	{ "points", cmd_points, "earlier states of replicas: list, restore, delete" },
 	{ "help", cmd_help, "how a command is used" },
 	{ NULL, NULL, NULL },
 };

@@ -51,14 +51,15 @@ static int begin_lineage(struct seed_source_vm *vm, const struct seed_site *site
 }
 
 /* A damaged vm.json is an error, never a fresh start: its generations may have been signed. */
-static int load_vm(struct seed_source_vm *vm, const struct seed_site *site, struct seed_error *err)
+static int load_vm(struct seed_source_vm *vm, const struct seed_site *site, unsigned int flags,
+		   struct seed_error *err)
 {
 	struct seed_error why = { 0 };
 	struct seed_vm_file file;
 
 	if (seed_vm_file_read(&file, vm->dir, &vm->uuid, &why) < 0) {
 		if (why.kind == SEED_ERR_NOTFOUND)
-			return begin_lineage(vm, site, err);
+			return flags & SEED_SOURCE_VM_BLANK ? 0 : begin_lineage(vm, site, err);
 		*err = why;
 		return -1;
 	}
@@ -106,7 +107,7 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 		return seed_error_sys(err, ENOMEM, "VM");
 	if (seed_source_vm_uuid(&vm->uuid, def, site, err) < 0 || open_folder(vm, home, err) < 0)
 		return -1;
-	if (load_vm(vm, site, err) < 0)
+	if (load_vm(vm, site, flags, err) < 0)
 		return seed_error_prefix(err, "vms/%s", seed_uuid_text(&vm->uuid, uuid));
 	if (vm->handed_over && !(flags & SEED_SOURCE_VM_ANYWAY))
 		return seed_error_set(err, SEED_ERR_IDENTITY,

@@ -34,10 +34,12 @@ struct seed_source_vm {
 };
 
 #define SEED_SOURCE_VM_ANYWAY 1u	/* open one that was handed over, too */
+#define SEED_SOURCE_VM_BLANK 2u		/* begin no timeline: without a record, @lineage has none, and the
+					 * caller fills it in and saves it */
 
 /**
  * seed_source_vm_open() - the record of a VM
- * @flags: SEED_SOURCE_VM_ANYWAY or 0
+ * @flags: of SEED_SOURCE_VM_*
  * @err: LOCKED when another run has it; IDENTITY when it was handed over to another site
  *
  * Made on first use, with a fresh timeline of ours.

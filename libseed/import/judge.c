@@ -115,7 +115,7 @@ static void judge_replica(struct seed_import_vm *vm, const struct seed_replica *
 								   : SEED_IMPORT_NOTHING;
 		return;
 	}
-	switch (seed_lineage_compare(&r->lineage, r->generation, &m->lineage, m->generation)) {
+	switch (seed_replica_relation(r, &m->lineage, m->generation)) {
 	case SEED_LINEAGE_NEWER:
 		vm->action = SEED_IMPORT_REPLACE;
 		return;

@@ -4,8 +4,9 @@
  * read from there. When a write fails, say for lack of room, the buffer stays as it is: all that
  * was taken can still be read, and the next add or sync tries again at the same offset.
  *
- * What a crash leaves: no file, a header that is short or zero (begun anew), or a file whose tail is
- * torn. Entries are checked one by one at opening, so nothing is believed that was not written whole.
+ * What a crash leaves: no file, a header that is short or zero (begun anew), or a file whose
+ * tail is torn. Entries are checked one by one at opening, so nothing is believed that was not
+ * written whole.
  *
  * The index has 128 bits of each digest. Two blocks that agree in these would take 2^64 hashes to
  * find; reading compares the whole digest, so the second of them is damage, never a wrong block.
@@ -49,6 +50,7 @@ struct seed_journal {
 	size_t used;
 	struct slot *slots;		/* open addressing; a power of two, never full */
 	size_t slot_count, count;
+	uint64_t opened_at;		/* the end of the file when it was opened */
 	struct seed_error dead;		/* a failed fsync: what the file holds is not known */
 };
 
@@ -101,6 +103,13 @@ static void note_entry(struct seed_journal *j, const uint8_t *digest, uint64_t o
 bool seed_journal_has(const struct seed_journal *journal, const struct seed_digest *digest)
 {
 	return find_slot(journal->slots, journal->slot_count, digest->bytes)->offset != 0;
+}
+
+bool seed_journal_had(const struct seed_journal *journal, const struct seed_digest *digest)
+{
+	uint64_t offset = find_slot(journal->slots, journal->slot_count, digest->bytes)->offset;
+
+	return offset && offset < journal->opened_at;
 }
 
 /* ---- opening ---- */
@@ -234,6 +243,7 @@ int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *
 		return -1;
 	if (load(j, dir, header, cancel, err) < 0)
 		return seed_error_prefix(err, NAME);
+	j->opened_at = j->written;
 	*out = seed_steal(&j);
 	return 0;
 }
@@ -266,7 +276,8 @@ static int flush(struct seed_journal *j, struct seed_error *err)
 	if (j->used == 0)
 		return 0;
 	if (seed_fd_pwrite(j->fd, j->buffer, j->used, j->written, &inner) < 0) {
-		/* Half an entry would be cut off at the next opening; gone now it leaves its room. */
+		/* Half an entry would be cut off at the next opening; gone now it leaves its
+		 * room. */
 		(void)!ftruncate(j->fd, (off_t)j->written);
 		if (err)
 			*err = inner;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The redo journal of a replica: a pool of verified blocks by digest, in the file
- * STORE/REPLICA/sync/journal (vmseed-journal(5)). It belongs to one replica and knows no positions:
- * what arrived before a cut is used again even when the source moved on.
+ * STORE/REPLICA/sync/journal (vmseed-journal(5)). It belongs to one replica and knows no
+ * positions: what arrived before a cut is used again even when the source moved on.
  *
  *   header[64] = "VMSEEDRJ" version:u16=1 zero[6] site[16] uuid[16] zero[16]
  *   entry      = "VSRE" length:u32 digest[32], then @length bytes (1 to 65,536)
  *
- * Opening reads every entry and checks its SHA-256; a torn or damaged tail is cut off, and a damaged
- * entry in the middle ends the pool there as well. A journal of another replica is FORMAT.
- * One thread at a time.
+ * Opening reads every entry and checks its SHA-256; a torn or damaged tail is cut off, and a
+ * damaged entry in the middle ends the pool there as well. A journal of another replica is
+ * FORMAT. One thread at a time.
  */
 #ifndef SEED_REPLICA_JOURNAL_H
 #define SEED_REPLICA_JOURNAL_H
@@ -36,8 +36,10 @@ bool seed_journal_has(const struct seed_journal *journal, const struct seed_dige
 /* Bytes of the block, as its entry says; NOTFOUND. */
 int seed_journal_length(struct seed_journal *journal, const struct seed_digest *digest,
 			uint32_t *len, struct seed_error *err);
-/* The caller has checked that @digest is that of @data. One that is there already is fine. ENOSPC is
- * SEED_ERR_MEDIUM, and the journal stays usable up to the entry before. */
+/* Was it there already when the journal was opened? */
+bool seed_journal_had(const struct seed_journal *journal, const struct seed_digest *digest);
+/* The caller has checked that @digest is that of @data. One that is there already is fine.
+ * ENOSPC is SEED_ERR_MEDIUM, and the journal stays usable up to the entry before. */
 int seed_journal_add(struct seed_journal *journal, const struct seed_digest *digest,
 		     const void *data, uint32_t len, struct seed_error *err);
 /* @buf holds SEED_BLOCK_SIZE bytes. Checked again: INTEGRITY when the file has rotten; NOTFOUND. */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Whoever writes a replica's disk in place removes its stamp first, durably: the blocks of a file can
- * reach the disk long before its times do, and a power cut between the two would leave new bytes
- * under the old identity. A crash between a write and the new stamp leaves no stamp, and
- * the disk is read the next time. Stamping goes the other way: the time is set back, the inode made
- * durable, and the stamp written last; a crash in between leaves an identity that no stamp has.
+ * Whoever writes a replica's disk in place removes its stamp first, durably: the blocks of a
+ * file can reach the disk long before its times do, and a power cut between the two would leave
+ * new bytes under the old identity. A crash between a write and the new stamp leaves no stamp,
+ * and the disk is read the next time. Stamping goes the other way: the time is set back, the
+ * inode made durable, and the stamp written last; a crash in between leaves an identity that no
+ * stamp has.
  */
 #include "replica/proof.h"
 
@@ -80,7 +81,8 @@ int seed_replica_stamp(int dir, const char *stem, const char *disk_file, uint64_
 		return seed_error_prefix(err, "%s", disk_file);
 	if (fstat(fd, &st) < 0)
 		return seed_error_sys(err, errno, "%s", disk_file);
-	/* One who opened it for writing before the time was set may have written before that, too. */
+	/* One who opened it for writing before the time was set may have written before that,
+	 * too. */
 	if (seed_image_has_writer(fd))
 		return seed_replica_unstamp(dir, stem, err);
 	stamp.identity = (struct seed_source_identity){
@@ -242,7 +244,8 @@ static int prove_by_reading(struct check *c, const struct seed_source_identity *
 	struct seed_source_identity after;
 	bool resized = before->size != c->disk->size;
 
-	/* What lies behind the end that the disk should have is nobody's: blocks keep their length. */
+	/* What lies behind the end that the disk should have is nobody's: blocks keep their
+	 * length. */
 	if (c->source->size > c->disk->size)
 		c->source->size = c->disk->size;
 	if (read_disk(c, err) < 0 || compare_rest(c, err) < 0 ||

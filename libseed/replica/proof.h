@@ -40,15 +40,18 @@ struct seed_proof_options {
 	const struct seed_cancel *cancel;
 };
 
-/* Needs the replica's lock. *@out is set on success. BUSY when somebody has the disk open for writing
- * (QEMU's lock, a lease) or it changes meanwhile; NOTFOUND when its file is gone. A disk of another
- * size than replica.json says is never FULL. After FULL the disk is stamped anew. A block device is never proven by a stamp. */
+/* Needs the replica's lock. *@out is set on success. BUSY when somebody has the disk open for
+ * writing (QEMU's lock, a lease) or it changes meanwhile; NOTFOUND when its file is gone. A disk
+ * of another size than replica.json says is never FULL. After FULL the disk is stamped anew. A
+ * block device is never proven by a stamp. */
 int seed_replica_prove(struct seed_proof *out, const struct seed_replica *replica, size_t disk,
 		       const struct seed_proof_options *opt, struct seed_error *err);
 
-/* The disk was just made to be what its list says, and is durable: set its time back and stamp it.
- * @dir: where disk and list lie, by @stem. Needs its file in its final place, no descriptor of it open for
- * writing; with a writer of another program it is left without a stamp. */
+/*
+ * The disk was just made to be what its list says, and is durable: set its time back and stamp it.
+ * @dir: where disk and list lie, by @stem. The file is in its final place, and no descriptor of
+ * it open for writing: with a writer of another program it is left without a stamp.
+ */
 int seed_replica_stamp(int dir, const char *stem, const char *disk_file, uint64_t blocks,
 		       struct seed_error *err);
 /* The disk will be written in place: its stamp goes first, durably. None there is fine. */

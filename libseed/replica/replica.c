@@ -287,5 +287,20 @@ int seed_replica_describe(struct seed_replica *replica, const struct seed_manife
 	replica->generation = manifest->generation;
 	replica->lineage = manifest->lineage;
 	replica->captured = manifest->captured;
+	replica->discard = false;
 	return 0;
+}
+
+enum seed_lineage_relation seed_replica_relation(const struct seed_replica *replica,
+						 const struct seed_lineage *lineage,
+						 uint64_t generation)
+{
+	enum seed_lineage_relation relation = seed_lineage_compare(
+		&replica->lineage, replica->generation, lineage, generation);
+
+	if (relation == SEED_LINEAGE_DIVERGED && replica->discard &&
+	    replica->state == SEED_REPLICA_CANDIDATE &&
+	    seed_id_equal(&replica->lineage.timelines[0].id, &lineage->timelines[0].id))
+		return SEED_LINEAGE_NEWER;
+	return relation;
 }

@@ -46,6 +46,8 @@ struct seed_replica {
 	int build;			/* where a seed is being built: @dir itself, or its next/; -1: no
 					 * build was begun */
 	enum seed_replica_state state;
+	bool discard;			/* of a candidate: what was signed of it after the fork is given
+					 * up (seed_replica_relation()) */
 	bool switching;			/* seen only when opened without the lock: a run is at it */
 	struct seed_vec drop;		/* char *: old files that go with the switch */
 	struct seed_id site, uuid;	/* origin */
@@ -90,9 +92,16 @@ static inline void seed_replica_closep(struct seed_replica **r) { seed_replica_c
 
 /* Write replica.json as @replica says now; durable on return. Needs the lock. */
 int seed_replica_save(struct seed_replica *replica, struct seed_error *err);
-/* Fill in the fields and disks that a manifest decides (not the state; nothing is missing). */
+/* Fill in the fields and disks that a manifest decides (not the state; nothing is missing, nothing
+ * is given up). */
 int seed_replica_describe(struct seed_replica *replica, const struct seed_manifest *manifest,
 			  struct seed_error *err);
+/* How a manifest at (@lineage, @generation) stands to the replica: as seed_lineage_compare() says, but
+ * a line that forked off before the replica's generation is NEWER for a candidate that gave up
+ * what came after the fork. */
+enum seed_lineage_relation seed_replica_relation(const struct seed_replica *replica,
+						 const struct seed_lineage *lineage,
+						 uint64_t generation);
 /* Open @replica->build for @manifest's seed: the folder itself while it is seeding or incomplete with
  * this very seed, else next/ (emptied unless it is building this very seed already). IDENTITY
  * when the manifest is of another VM, or the replica is promoted. @replica itself still

@@ -47,7 +47,7 @@ static bool next_builds(const struct seed_replica *replica, const struct seed_id
 	       seed_id_equal(&next->seed, seed);
 }
 
-static int remove_next(const struct seed_replica *replica, struct seed_error *err)
+int seed_replica_remove_next(const struct seed_replica *replica, struct seed_error *err)
 {
 	struct seed_error inner = { 0 };
 
@@ -69,7 +69,7 @@ static int start_next(struct seed_replica *replica, const struct seed_manifest *
 	SEED_AUTO(seed_replica_closep) struct seed_replica *next =
 		seed_replica_new(replica->name, err);
 
-	if (!next || remove_next(replica, err) < 0 ||
+	if (!next || seed_replica_remove_next(replica, err) < 0 ||
 	    seed_path_make_folder(replica->dir, "next", 0700, err) < 0 ||
 	    seed_path_open_folder_at(&next->dir, replica->dir, "next", err) < 0)
 		return -1;
@@ -112,12 +112,21 @@ int seed_replica_begin_build(struct seed_replica *replica, const struct seed_man
 
 /* ---- switching ---- */
 
+/* Of a disk that the newer seed's file replaces. */
+static bool is_stamp(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 6 && strcmp(name + len - 6, ".stamp") == 0;
+}
+
 static int note_stale(const char *name, void *arg, struct seed_error *err)
 {
 	struct seed_replica *replica = arg;
 	char *copy;
 
-	if (!seed_side_file_is(name) || seed_path_exists(replica->build, name))
+	if ((!seed_side_file_is(name) && !is_stamp(name)) ||
+	    seed_path_exists(replica->build, name))
 		return 0;
 	if (replica->drop.count == SEED_REPLICA_DROP_MAX)
 		return seed_error_set(err, SEED_ERR_RANGE, "more than %u old side files",
@@ -189,7 +198,7 @@ static void forget_drop(struct seed_replica *replica)
 int seed_replica_finish_switch(struct seed_replica *replica, struct seed_error *err)
 {
 	if (move_all(replica, err) < 0 || drop_stale(replica, err) < 0 ||
-	    remove_next(replica, err) < 0 || seed_fd_sync(replica->dir, err) < 0)
+	    seed_replica_remove_next(replica, err) < 0 || seed_fd_sync(replica->dir, err) < 0)
 		return -1;
 	forget_drop(replica);
 	replica->switching = false;

@@ -25,6 +25,8 @@ void seed_replica_forget(struct seed_replica *replica);
 char *seed_replica_tag(const struct seed_id *site, const struct seed_id *uuid, char *out);
 
 void seed_replica_end_build(struct seed_replica *replica);
+/* Empty what is being built beside the replica; fine when there is nothing. Durable. */
+int seed_replica_remove_next(const struct seed_replica *replica, struct seed_error *err);
 /* Finish the moves of a replica that is "switching". */
 int seed_replica_finish_switch(struct seed_replica *replica, struct seed_error *err);
 

@@ -43,11 +43,11 @@ int seed_sync_open(struct seed_sync **out, struct seed_replica *replica,
 	if (!sync)
 		return seed_error_sys(err, ENOMEM, "sync");
 	*sync = (struct seed_sync){ .replica = replica, .cancel = cancel, .dir = -1 };
-	if (open_folder(sync, err) < 0)
-		return seed_error_prefix(err, "replica %s", replica->name);
 	if (replica->state == SEED_REPLICA_PROMOTED)
 		return seed_error_set(err, SEED_ERR_IDENTITY, "replica %s is promoted: it is the VM "
 				      "now, and nothing is put over it", replica->name);
+	if (open_folder(sync, err) < 0)
+		return seed_error_prefix(err, "replica %s", replica->name);
 	*out = seed_steal(&sync);
 	return 0;
 }
@@ -218,18 +218,14 @@ bool seed_sync_has(struct seed_sync *sync, size_t i, uint64_t index,
 	return seed_journal_has(sync->journal, digest);
 }
 
-/* Half a block may be there now, where the list has zeroes: nobody may believe these. */
-static int write_block(struct seed_sync_unit *unit, uint64_t index, const void *data, uint32_t len,
-		       struct seed_error *err)
+/* What lies in the place of a block now nobody knows, not even where the list has zeroes. */
+static void distrust_block(struct seed_sync_unit *unit, uint64_t index)
 {
 	struct seed_sync_put *put = find_put(unit, index);
 
-	if (seed_sink_write(unit->sink, data, len, index * SEED_BLOCK_SIZE, err) == 0)
-		return 0;
 	(void)seed_list_fill(unit->base, index, 1, SEED_BLOCK_MISSING, NULL);
 	if (put)	/* the order of puts is nobody's business */
 		*put = *(struct seed_sync_put *)seed_vec_at(&unit->puts, --unit->puts.count);
-	return -1;
 }
 
 static int put_in_place(struct seed_sync *sync, struct seed_sync_unit *unit,
@@ -238,13 +234,17 @@ static int put_in_place(struct seed_sync *sync, struct seed_sync_unit *unit,
 {
 	struct seed_sync_put *put;
 
-	if (write_block(unit, new->index, data, len, err) < 0)
+	if (seed_sink_write(unit->sink, data, len, new->index * SEED_BLOCK_SIZE, err) < 0) {
+		distrust_block(unit, new->index);
 		return -1;
+	}
 	put = find_put(unit, new->index);
-	if (put)
+	if (put) {
 		*put = *new;
-	else if (!seed_vec_push(&unit->puts, sizeof(*new), new))
+	} else if (!seed_vec_push(&unit->puts, sizeof(*new), new)) {
+		distrust_block(unit, new->index);
 		return seed_error_sys(err, ENOMEM, "sync");
+	}
 	return unit->puts.count < SEED_SYNC_PUTS ? 0 : seed_sync_unit_checkpoint(sync, unit, err);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Carrying out what sync/replica.json has decided (no .h: sync_internal.h, replica_internal.h). Each
- * step is decided by what still lies there, so that it may be cut and begun again any number of times:
+ * Carrying out what sync/replica.json has decided (no .h: sync_internal.h, replica_internal.h).
+ * Each step is decided by what still lies there, so that it may be cut and begun again any
+ * number of times:
  *
  *   sync/STEM.list is there   the disk is not known to be done: blocks where base and next list
  *                             differ are written (again), read back, made durable

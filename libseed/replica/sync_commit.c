@@ -249,7 +249,7 @@ static int reserve_unit(struct seed_sync *sync, struct seed_sync_unit *unit, str
 	if (unit->stamped)
 		(void)seed_replica_stamp(sync->replica->dir, unit->names.stem, unit->names.raw,
 					 seed_grid_blocks(unit->identity.size), NULL);
-	return rc;
+	return seed_sync_unit_identify(unit, rc < 0 ? NULL : err) < 0 ? -1 : rc;
 }
 
 static int reserve_all(struct seed_sync *sync, struct seed_error *err)
@@ -330,11 +330,12 @@ static int commit_sync(struct seed_sync *sync, const struct seed_sync_commit *co
 	uint64_t lost = 0;
 
 	if (check_units(sync, commit->manifest, err) < 0 ||
-	    write_side_files(sync, commit, err) < 0 || reserve_all(sync, err) < 0 ||
-	    close_sinks(sync, err) < 0 || write_record(sync, commit, err) < 0)
+	    write_side_files(sync, commit, err) < 0 || reserve_all(sync, err) < 0)
+		return -1;
+	sync->done = true;
+	if (close_sinks(sync, err) < 0 || write_record(sync, commit, err) < 0)
 		return -1;
 	/* Decided. */
-	sync->done = true;
 	if (seed_sync_carry_out(sync->replica, sync->dir, sync->journal, commit->events, proved,
 				&lost, err) < 0)
 		return -1;

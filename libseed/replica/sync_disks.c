@@ -128,6 +128,11 @@ static int identify(int fd, struct seed_source_identity *out, struct seed_error 
 	return 0;
 }
 
+int seed_sync_unit_identify(struct seed_sync_unit *unit, struct seed_error *err)
+{
+	return identify(unit->fd, &unit->identity, err);
+}
+
 /* Held from here on: a QEMU that would write it does not start meanwhile. */
 static int hold_disk(const struct seed_replica *replica, struct seed_sync_unit *unit,
 		     const char *file, struct seed_error *err)
@@ -178,8 +183,8 @@ static int find_missing(const struct seed_replica *replica, const struct seed_re
 	       seed_error_sys(err, ENOMEM, "missing blocks");
 }
 
-/* From which block on a disk of another size holds what no list says: the block in which the shorter of
- * the two ends. A file that somebody resized holds anything behind its shorter end. */
+/* From which block on a disk of another size holds what no list says: the block in which the
+ * shorter of the two ends. A file that somebody resized holds anything behind its shorter end. */
 static uint64_t unknown_from(const struct seed_sync_unit *unit, uint64_t old_size)
 {
 	uint64_t real = unit->identity.size, end;

@@ -69,8 +69,8 @@ int seed_sync_begin_fill(struct seed_sync *sync, struct seed_error *err)
 	return 0;
 }
 
-/* What an earlier run had fetched for a newer state may be what is missing here; zeroes are always at
- * hand. */
+/* What an earlier run had fetched for a newer state may be what is missing here; zeroes are
+ * always at hand. */
 static int fill_from_journal(struct seed_sync *sync, struct seed_sync_unit *unit,
 			     struct seed_error *err)
 {

@@ -77,6 +77,8 @@ int seed_sync_unit_open_fill(struct seed_sync *sync, struct seed_sync_unit *unit
 void seed_sync_unit_close(struct seed_sync_unit *unit);
 /* Nobody wrote to the own disk since the unit was opened, and nobody is about to; else BUSY. */
 int seed_sync_unit_still(const struct seed_sync_unit *unit, struct seed_error *err);
+/* Its identity is what it is now: we changed its times ourselves. */
+int seed_sync_unit_identify(struct seed_sync_unit *unit, struct seed_error *err);
 /* Make what was put durable, and only then set it in the base. */
 int seed_sync_unit_checkpoint(struct seed_sync *sync, struct seed_sync_unit *unit,
 			      struct seed_error *err);
@@ -86,9 +88,9 @@ int seed_sync_missing_runs(struct seed_vec *out, struct seed_list *list, uint64_
 
 /* ---- sync_differ.c ---- */
 
-/* Call @visit for each run of blocks, in order, that differ between two lists of equal length: the new
- * digests of up to SEED_SYNC_BATCH_BLOCKS data blocks, or any number of zero blocks (@digests
- * NULL). Blocks that @next does not know are left out. */
+/* Call @visit for each run of blocks, in order, that differ between two lists of equal length:
+ * the new digests of up to SEED_SYNC_BATCH_BLOCKS data blocks, or any number of zero blocks
+ * (@digests NULL). Blocks that @next does not know are left out. */
 int seed_sync_differ(struct seed_list *base, struct seed_list *next,
 		     int (*visit)(void *arg, uint64_t index, uint64_t count,
 				  const struct seed_digest *digests, struct seed_error *err),

@@ -269,7 +269,8 @@ static int hold(struct writing *w, int dir, const char *file, struct seed_error 
 	return 0;
 }
 
-/* Grown before, so that nothing is written behind the end; cut after, when nothing is left to do there. */
+/* Grown before, so that nothing is written behind the end; cut after, when nothing is left to do
+ * there. */
 static int write_all(struct writing *w, int dir, const char *file, struct seed_error *err)
 {
 	uint64_t size = w->target->size;

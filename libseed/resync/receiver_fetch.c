@@ -109,22 +109,34 @@ static int ensure_known(struct fetch *t, struct seed_error *err)
 	return seed_known_new(&s->known, s->store, &t->r->head.origin, memory, s->opt->cancel, err);
 }
 
+/* It arrived in an earlier run; or it is the twin of one that came in this. */
+static void count_here(struct fetch *t, const struct wanted *w)
+{
+	struct seed_journal *journal = seed_sync_journal(t->r->sync);
+
+	if (journal && seed_journal_has(journal, &w->digest) &&
+	    !seed_journal_had(journal, &w->digest))
+		t->r->counts.local++;
+	else
+		t->r->counts.journal++;
+}
+
 static int take_local(struct fetch *t, const struct wanted *w, bool *found, struct seed_error *err)
 {
+	struct seed_journal *journal = seed_sync_journal(t->r->sync);
 	uint32_t len = length_of(t, w), got;
 
 	*found = false;
 	if (seed_sync_has(t->r->sync, w->disk, w->index, &w->digest)) {
-		t->r->counts.journal++;
+		count_here(t, w);
 		t->done++;
 		*found = true;
 		return 0;
 	}
 	/* In the journal for another place; or, for a disk that is written in place, by digest. */
-	if (seed_journal_has(seed_sync_journal(t->r->sync), &w->digest) &&
-	    seed_journal_read(seed_sync_journal(t->r->sync), &w->digest, t->buf, &got, NULL) == 0 &&
-	    got == len) {
-		t->r->counts.journal++;
+	if (journal && seed_journal_has(journal, &w->digest) &&
+	    seed_journal_read(journal, &w->digest, t->buf, &got, NULL) == 0 && got == len) {
+		count_here(t, w);
 		*found = true;
 		return put(t, w, err);
 	}
@@ -391,8 +403,6 @@ static int drain(struct fetch *t, struct seed_error *err)
 /* Twice at most: what comes back a second time is asked for whole, and then it is right or wrong. */
 static int fetch_later(struct fetch *t, struct seed_error *err)
 {
-	uint64_t journal = t->r->counts.journal;
-
 	while (t->later.count) {
 		struct seed_vec now = t->later;
 		int rc = 0;
@@ -407,9 +417,6 @@ static int fetch_later(struct fetch *t, struct seed_error *err)
 		if (rc < 0 || drain(t, err) < 0)
 			return -1;
 	}
-	/* Twins of blocks that came in this run, and not in an earlier one. */
-	t->r->counts.local += t->r->counts.journal - journal;
-	t->r->counts.journal = journal;
 	return 0;
 }
 

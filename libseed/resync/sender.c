@@ -14,7 +14,7 @@
 #define CHANGES_MAX (128u << 10)	/* bytes of one CHANGES frame */
 #define FILE_PART (128u << 10)
 
-static struct seed_reading_disk *disk_at(const struct seed_reading *r, size_t i)
+static struct seed_vm_reading_disk *disk_at(const struct seed_vm_reading *r, size_t i)
 {
 	return seed_vec_at(&r->disks, i);
 }
@@ -74,7 +74,7 @@ static int add_change(struct changes *c, uint64_t index, const struct seed_diges
 
 /* The last block that the base had in part: with another size it is another block, even where its
  * digest is the same. UINT64_MAX: there is none. */
-static uint64_t partial_block(const struct seed_reading_disk *d)
+static uint64_t partial_block(const struct seed_vm_reading_disk *d)
 {
 	uint64_t smaller = d->base_size < d->source->size ? d->base_size : d->source->size;
 
@@ -83,7 +83,7 @@ static uint64_t partial_block(const struct seed_reading_disk *d)
 	return smaller / SEED_BLOCK_SIZE;
 }
 
-static int list_changes(struct changes *c, struct seed_reading_disk *d, struct seed_error *err)
+static int list_changes(struct changes *c, struct seed_vm_reading_disk *d, struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) struct seed_list_diff *diff = malloc(sizeof(*diff));
 	uint64_t partial = partial_block(d), index = 0;
@@ -111,7 +111,7 @@ static int list_changes(struct changes *c, struct seed_reading_disk *d, struct s
 	return send_changes(c, err);
 }
 
-static int send_disk_changes(struct seed_session *s, struct seed_reading *r, uint8_t i,
+static int send_disk_changes(struct seed_session *s, struct seed_vm_reading *r, uint8_t i,
 			     struct seed_error *err)
 {
 	struct changes c = { .s = s, .disk = i };
@@ -146,7 +146,7 @@ static int send_file(struct seed_session *s, const struct seed_side_file *file, 
 	return 0;
 }
 
-static int send_wanted(struct seed_session *s, struct seed_reading *r,
+static int send_wanted(struct seed_session *s, struct seed_vm_reading *r,
 		       const struct seed_msg_base *base, struct seed_error *err)
 {
 	for (size_t i = 0; i < r->files.count && i < 64; i++)
@@ -166,7 +166,7 @@ static int send_wanted(struct seed_session *s, struct seed_reading *r,
 /* ---- receipts ---- */
 
 /* The other end says what it holds; that must be what we have. */
-static int check_receipt(const struct seed_session *s, const struct seed_reading *r,
+static int check_receipt(const struct seed_session *s, const struct seed_vm_reading *r,
 			 const struct seed_receipt *receipt, struct seed_error *err)
 {
 	if (!seed_id_equal(&receipt->site, &s->peer->card.site) ||
@@ -176,7 +176,7 @@ static int check_receipt(const struct seed_session *s, const struct seed_reading
 		return seed_error_set(err, SEED_ERR_FORMAT, "the receipt is of another VM");
 	for (size_t i = 0; i < r->disks.count; i++) {
 		const struct seed_receipt_disk *d = seed_vec_at(&receipt->disks, i);
-		const struct seed_reading_disk *own = disk_at(r, i);
+		const struct seed_vm_reading_disk *own = disk_at(r, i);
 
 		if (strcmp(d->slot, own->def->slot) != 0 || d->size != own->source->size ||
 		    !seed_digest_equal(&d->root, &own->facts.root))
@@ -197,7 +197,7 @@ static bool proved_full(const struct seed_receipt *receipt)
 }
 
 /* A planned switch-over is done: nothing more is signed here. */
-static int hand_over(struct seed_session *s, struct seed_reading *r, struct seed_error *err)
+static int hand_over(struct seed_session *s, struct seed_vm_reading *r, struct seed_error *err)
 {
 	if (!s->opt->final)
 		return 0;
@@ -205,7 +205,7 @@ static int hand_over(struct seed_session *s, struct seed_reading *r, struct seed
 	return seed_source_vm_save(r->kept, err);
 }
 
-static int take_receipt(struct seed_session *s, struct seed_reading *r, struct seed_frame *f,
+static int take_receipt(struct seed_session *s, struct seed_vm_reading *r, struct seed_frame *f,
 			struct seed_resync_vm *vm, struct seed_error *err)
 {
 	SEED_AUTO(seed_buf_free) struct seed_buf bundle = { 0 };
@@ -233,14 +233,14 @@ static int take_receipt(struct seed_session *s, struct seed_reading *r, struct s
 
 /* ---- the exchange ---- */
 
-static int send_head(struct seed_session *s, const struct seed_reading *r, struct seed_error *err)
+static int send_head(struct seed_session *s, const struct seed_vm_reading *r, struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) struct seed_msg_head *head = malloc(sizeof(*head));
 	struct seed_buf buf = { 0 };
 
 	if (!head)
 		return seed_error_sys(err, ENOMEM, "HEAD");
-	if (seed_reading_head(r, s, head, err) < 0)
+	if (seed_vm_reading_head(r, s, head, err) < 0)
 		return -1;
 	if (seed_msg_head_put(&buf, head, err) < 0) {
 		seed_buf_free(&buf);
@@ -249,27 +249,27 @@ static int send_head(struct seed_session *s, const struct seed_reading *r, struc
 	return seed_session_send(s, SEED_FRAME_HEAD, &buf, err);
 }
 
-static int send_offer(struct seed_session *s, struct seed_reading *r, struct seed_error *err)
+static int send_offer(struct seed_session *s, struct seed_vm_reading *r, struct seed_error *err)
 {
 	SEED_AUTO(seed_offer_clear) struct seed_offer offer = { 0 };
 	SEED_AUTO(seed_freep) char *text = NULL;
 	char signature[SEED_SIGNATURE_MAX];
 	size_t len;
 
-	if (seed_reading_offer(r, s, &offer, err) < 0 ||
+	if (seed_vm_reading_offer(r, s, &offer, err) < 0 ||
 	    seed_offer_sign(&offer, s->opt->own->sign, &text, &len, signature, err) < 0)
 		return -1;
 	return seed_session_send_document(s, SEED_FRAME_OFFER, text, len, signature, err);
 }
 
-static int send_manifest(struct seed_session *s, struct seed_reading *r,
+static int send_manifest(struct seed_session *s, struct seed_vm_reading *r,
 			 struct seed_resync_vm *vm, struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) char *text = NULL;
 	char signature[SEED_SIGNATURE_MAX];
 	struct seed_manifest m;
 	size_t len;
-	int rc = seed_reading_sign(r, s, &m, &text, &len, signature, err);
+	int rc = seed_vm_reading_sign(r, s, &m, &text, &len, signature, err);
 
 	if (rc == 0) {
 		vm->captured = m.captured;
@@ -280,7 +280,7 @@ static int send_manifest(struct seed_session *s, struct seed_reading *r,
 }
 
 /* Everything behind OFFER. */
-static int transfer(struct seed_session *s, struct seed_reading *r, struct seed_resync_vm *vm,
+static int transfer(struct seed_session *s, struct seed_vm_reading *r, struct seed_resync_vm *vm,
 		    bool *refused, struct seed_error *err)
 {
 	struct seed_msg_base base;
@@ -306,7 +306,7 @@ static int transfer(struct seed_session *s, struct seed_reading *r, struct seed_
 	return take_receipt(s, r, &f, vm, err);
 }
 
-static int exchange(struct seed_session *s, struct seed_reading *r, struct seed_resync_vm *vm,
+static int exchange(struct seed_session *s, struct seed_vm_reading *r, struct seed_resync_vm *vm,
 		    bool *refused, struct seed_error *err)
 {
 	struct seed_frame f;
@@ -333,13 +333,13 @@ static int exchange(struct seed_session *s, struct seed_reading *r, struct seed_
 int seed_sender_vm(struct seed_session *s, const struct seed_vmdef *def, struct seed_resync_vm *vm,
 		   struct seed_error *err)
 {
-	SEED_AUTO(seed_reading_closep) struct seed_reading *r = NULL;
+	SEED_AUTO(seed_vm_reading_closep) struct seed_vm_reading *r = NULL;
 	struct seed_error why = { 0 };
 	bool refused = false;
 
 	vm->result = SEED_RESYNC_FAILED;
 	/* What is wrong with our own VM the peer learns only when it asked for it. */
-	if (seed_reading_open(&r, def, s, &vm->err) < 0) {
+	if (seed_vm_reading_open(&r, def, s, &vm->err) < 0) {
 		if (vm->err.kind == SEED_ERR_LINK || vm->err.kind == SEED_ERR_CANCELLED) {
 			*err = vm->err;
 			return -1;

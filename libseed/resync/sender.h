@@ -3,7 +3,7 @@
 #ifndef SEED_RESYNC_SENDER_H
 #define SEED_RESYNC_SENDER_H
 
-#include "resync/reading.h"
+#include "resync/vm_reading.h"
 
 /**
  * seed_sender_vm() - bring the peer's replica of one VM up to date
@@ -15,7 +15,7 @@ int seed_sender_vm(struct seed_session *s, const struct seed_vmdef *def, struct 
 
 /* sender_blocks.c: answers the receiver's questions until it says ARRIVED (*@counts), or sends a
  * RECEIPT, which is left in @f. */
-int seed_sender_answer(struct seed_session *s, struct seed_reading *reading,
+int seed_sender_answer(struct seed_session *s, struct seed_vm_reading *reading,
 		       const struct seed_msg_base *base, struct seed_frame *f,
 		       struct seed_msg_need *counts, struct seed_error *err);
 

@@ -19,7 +19,7 @@
 
 struct block_job {
 	struct seed_job job;		/* must be first */
-	struct seed_reading_disk *d;
+	struct seed_vm_reading_disk *d;
 	const struct seed_hint_key *key;
 	struct seed_digest wanted;	/* what the list says */
 	bool hints;			/* @theirs count */
@@ -33,7 +33,7 @@ struct block_job {
 
 struct answering {
 	struct seed_session *s;
-	struct seed_reading *r;
+	struct seed_vm_reading *r;
 	struct seed_hint_key key;
 	struct seed_lane *lane;
 	struct block_job jobs[JOBS];
@@ -104,7 +104,7 @@ static int send_block(struct answering *a, struct block_job *b, struct seed_erro
 		return -1;
 	}
 	if (b->answer.changed &&
-	    seed_reading_changed(a->r, b->answer.disk, b->answer.index, &b->answer.digest, err) < 0)
+	    seed_vm_reading_changed(a->r, b->answer.disk, b->answer.index, &b->answer.digest, err) < 0)
 		return -1;
 	len = seed_msg_block_head(head, &b->answer);
 	if (seed_channel_send2(a->s->ch, SEED_FRAME_BLOCK, head, len, b->answer.data, b->answer.len,
@@ -133,7 +133,7 @@ static int finish_one(struct answering *a, struct seed_error *err)
 static int begin_one(struct answering *a, uint8_t disk, const struct seed_msg_ask *ask, bool hints,
 		     struct seed_error *err)
 {
-	struct seed_reading_disk *d = seed_vec_at(&a->r->disks, disk);
+	struct seed_vm_reading_disk *d = seed_vec_at(&a->r->disks, disk);
 	struct block_job *b;
 
 	if (ask->index >= d->facts.blocks)
@@ -180,7 +180,7 @@ static int take_request(struct answering *a, const struct seed_frame *f, struct 
 /* ---- tree nodes ---- */
 
 /* Nodes @step levels below one node: the hashes, or at the bottom the digests themselves. */
-static int add_below(struct seed_reading_disk *d, unsigned int level, uint64_t index,
+static int add_below(struct seed_vm_reading_disk *d, unsigned int level, uint64_t index,
 		     struct seed_buf *out, struct seed_error *err)
 {
 	struct seed_digest nodes[1u << SEED_DESCEND_STEP];
@@ -203,7 +203,7 @@ static int answer_descend(struct answering *a, const struct seed_frame *f, struc
 {
 	struct seed_msg_descend m;
 	struct seed_buf out = { 0 };
-	struct seed_reading_disk *d;
+	struct seed_vm_reading_disk *d;
 	uint8_t head[8] = { 0 };
 	int rc;
 
@@ -299,7 +299,7 @@ static int make_jobs(struct answering *a, struct seed_error *err)
 	return 0;
 }
 
-int seed_sender_answer(struct seed_session *s, struct seed_reading *r,
+int seed_sender_answer(struct seed_session *s, struct seed_vm_reading *r,
 		       const struct seed_msg_base *base, struct seed_frame *f,
 		       struct seed_msg_need *counts, struct seed_error *err)
 {

@@ -212,11 +212,13 @@ int seed_verify_replica(struct seed_verify_replica *out, int store, const char *
 	if (seed_replica_open(&c.replica, store, name, true, err) < 0)
 		return -1;
 	seed_manifest_init(&c.manifest);
-	rc = c.replica->state == SEED_REPLICA_SEEDING || c.replica->state == SEED_REPLICA_CANDIDATE ?
-		     seed_error_set(err, SEED_ERR_BUSY,
-				    "is %s: finish its import first, then verify",
-				    seed_replica_state_name(c.replica->state)) :
-		     seed_replica_manifest(&c.manifest, c.replica, opt->trust, err);
+	if (c.replica->state == SEED_REPLICA_SEEDING)
+		rc = seed_error_set(err, SEED_ERR_BUSY, "is seeding: finish its import first, then verify");
+	else if (c.replica->state == SEED_REPLICA_CANDIDATE)
+		rc = seed_error_set(err, SEED_ERR_BUSY, "is a candidate: nothing signed describes it until the "
+				    "first resync to it");
+	else
+		rc = seed_replica_manifest(&c.manifest, c.replica, opt->trust, err);
 	if (rc == 0)
 		rc = seed_pool_new(&c.pool, &pool, err);
 	if (rc == 0)

@@ -10,6 +10,9 @@ set of any process of the command (wait4).
 """
 import argparse, hashlib, json, os, re, shutil, statistics, subprocess, sys, time
 
+from resync import Resync
+
+JOBS = ['export', 'verify', 'import', 'huge', 'resync', 'clones', 'link']
 GUESTS = ['web01', 'web02', 'db01', 'app01']
 HUGE_SIZE = (16 << 40) - (64 << 10)     # ext4 ends one block below 16 TiB
 HUGE_DATA = 2 << 30
@@ -176,7 +179,7 @@ class Bench:
             self.plain(self.vmseed, '--home', self.path(site), 'key', 'trust', self.path('card'),
                        '--fingerprint', shown['fingerprint'])
         for site in ('hq', 'dr'):       # each round starts with homes that remember nothing
-            shutil.copytree(self.path(site), self.path(site + '-new'), symlinks=True)
+            self.keep_home(site, site + '-new')
         for name, definition in zip(GUESTS, self.definitions):
             with open(f'{self.fleet}/{name}.xml') as file:
                 text = re.sub(rf"file='[^']*/{name}\.img'", f"file='{self.fleet}/{name}.img'",
@@ -184,9 +187,15 @@ class Bench:
             with open(definition, 'w') as file:
                 file.write(text)
 
+    def keep_home(self, site, name):
+        remove(self.path(name))
+        shutil.copytree(self.path(site), self.path(name), symlinks=True)
+
     def fresh(self, site):
-        remove(self.path(site))
-        shutil.copytree(self.path(site + '-new'), self.path(site), symlinks=True)
+        self.keep_home(site + '-new', site)
+
+    def remove(self, *names):
+        remove(*map(self.path, names))
 
     def fresh_medium(self, name):
         self.fresh('hq')
@@ -316,6 +325,15 @@ class Bench:
             sys.exit('bench: the replica of the 16 TiB disk is not what was exported')
         remove(disk, medium, self.path('dr'))
 
+    def do_resync(self):
+        Resync(self).resync()
+
+    def do_clones(self):
+        Resync(self).clones()
+
+    def do_link(self):
+        Resync(self).link()
+
     def describe(self):
         def first_line(*command):
             return self.plain(*command).splitlines()[0]
@@ -329,7 +347,8 @@ class Bench:
             f'page cache warm; sync included; {os.cpu_count()} CPUs {model}; {kind}\n'
             + '; '.join([first_line('borg', '--version'), first_line('restic', 'version'),
                          first_line('qemu-img', '--version'), first_line('tar', '--version'),
-                         first_line('zstd', '--version').strip('* ')]))
+                         first_line('zstd', '--version').strip('* '),
+                         ' '.join(first_line('rsync', '--version').split()[:3])]))
 
 
 def main():
@@ -340,8 +359,8 @@ def main():
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('jobs', nargs='*', metavar='JOB')
     options = parser.parse_args()
-    jobs = options.jobs or ['export', 'verify', 'import', 'huge']
-    unknown = set(jobs) - {'export', 'verify', 'import', 'huge'}
+    jobs = options.jobs or JOBS
+    unknown = set(jobs) - set(JOBS)
     if unknown:
         parser.error(f'no job {" ".join(unknown)}')
     bench = Bench(options)

@@ -87,6 +87,24 @@ flip_byte "$(replica_disk "$dr" db01 vda)" 70000
 prints 4 verify-replica vmseed --home "$dr" verify --replica db01
 json 'd["disks"][0]["bad"]' <"$tmp/out" | grep -qxF '[[1, 1]]' || fail 'the bad block is another'
 folder=$(vmseed --home "$dr" status --json | json 'd["replicas"][0]["folder"]')
+
+# A recovery point, which only resync makes, is made of the replica itself.
+prints 0 points vmseed --home "$dr" points
+mkdir "$tmp/1" "$dr/replicas/$folder/points"
+cp "$dr/replicas/$folder"/*.* "$tmp/1"
+mv "$tmp/1" "$dr/replicas/$folder/points/1"
+prints 0 points vmseed --home "$dr" points "$folder"
+unprinted=
+if cp --reflink=always "$dr/replicas/$folder/points/1/replica.json" "$dr/cloned" 2>/dev/null; then
+	prints 0 points-restore vmseed --home "$dr" points restore "$folder" 1
+else
+	try vmseed --home "$dr" points restore "$folder" 1 --json
+	[ "$status" = 2 ] || fail "exit $status where blocks cannot be shared"
+	unprinted=points-restore
+fi
+echo '{' >"$dr/replicas/$folder/points/1/replica.json"
+prints 3 points vmseed --home "$dr" points
+prints 0 points-delete vmseed --home "$dr" points delete "$folder" 1
 echo '{' >"$dr/replicas/$folder/replica.json"
 prints 0 status vmseed --home "$dr" status
 
@@ -96,10 +114,10 @@ try vmseed --home "$dr" media show "$tmp/damaged" --json
 [ "$status" = 4 ] || [ "$status" = 5 ] || fail "exit $status with a damaged commit"
 keep medium
 
-python3 - "$top/manifests/output" "$tmp/docs" <<'END'
+python3 - "$top/manifests/output" "$tmp/docs" "$unprinted" <<'END'
 import copy, json, os, sys
 from jsonschema import Draft202012Validator
-schemas, docs = sys.argv[1:]
+schemas, docs, unprinted = sys.argv[1:]
 validators, seen, lines = {}, set(), set()
 for name in os.listdir(schemas):
     with open(f'{schemas}/{name}') as file:
@@ -121,7 +139,7 @@ for name in sorted(os.listdir(docs)):
         worse['surplus'] = 1
         if validators[kind].is_valid(worse):
             bad.append(f'{name}: valid with an unknown member')
-bad += [f'nothing printed a {kind}' for kind in sorted(set(validators) - seen)]
+bad += [f'nothing printed a {kind}' for kind in sorted(set(validators) - seen - {unprinted})]
 bad += [f'no line is a {kind}' for kind in
         sorted({'status', 'warning', 'summary', 'exit_error'} - lines)]
 for complaint in bad:

@@ -5,8 +5,9 @@ a cut, and what after the same command has run again undisturbed."""
 import json
 import re
 import shutil
+import struct
 
-from stand import NAMES, Wrong
+from stand import BLOCK, CONTENT, NAMES, Wrong
 
 MEDIUM_EMPTY = 7        # no finished seed on it
 TORN_COMMIT = re.compile(r'vmseed: \w+: set [0-9a-f]{8}:? commits/[0-9]{8}\.json: ')
@@ -27,6 +28,9 @@ class Operation:
 
     def home(self):
         return self.stand.hq
+
+    def was_cut(self, _shim, done):
+        return done.killed
 
 
 class Prepare(Operation):
@@ -160,6 +164,104 @@ class Import(Operation):
             raise Wrong(f'{len(marks)} marks')
 
 
+class Resync(Operation):
+    """To the home beside it. What is cut is the far end, a process of its own that receives; with
+    @near the one that has the VMs."""
+
+    def __init__(self, stand, name, start, generation, before=(), how=(), near=False):
+        super().__init__(name, start, stand)
+        self.generation, self.before, self.how, self.near = generation, set(before), how, near
+        self.turn = 0
+
+    def args(self):
+        return self.stand.resync_args(self.generation, self.stand.dr, self.how)
+
+    def run(self, shim=None):
+        if shim is not None:
+            shim = dict(shim, UNDER=self.stand.hq if self.near else self.stand.dr)
+        return super().run(shim)
+
+    def was_cut(self, shim, done):
+        """The far end is not ours to ask; its last call that counted is in the log."""
+        if self.near:
+            return done.killed
+        lines = self.stand.log.read_text().splitlines() if self.stand.log.exists() else []
+        if not lines or int(lines[-1].split()[0]) < shim['AT']:
+            return False
+        if done.status not in (0, 1):   # 0: its receipt was on the way already
+            raise Wrong(f'the far end was killed: {done}')
+        if done.status == 0:
+            self.stand.must('verify', *self.replica_args(), home=self.stand.dr)
+            self.check(complete=False)
+        return True
+
+    def replica_args(self):
+        return [word for vm in NAMES for word in ('--replica', vm)]
+
+    def check(self, complete):
+        generations = {self.generation} if complete else self.before | {self.generation}
+        self.stand.check_replicas(generations, complete, states=('seeded', 'current'))
+
+    def between(self):
+        """As it lies there; every other time also as the next one to open it leaves it, which
+        must not take away anything that the rerun needs."""
+        self.stand.check_undecided(self.before | {self.generation})
+        if self.before and sorted(self.stand.replicas()) != NAMES:
+            raise Wrong('a replica that was there is lost')
+        self.turn += 1
+        if self.turn % 2 and self.before:
+            before = {vm: self.stand.arrived(vm) for vm in NAMES}
+            self.stand.must('verify', *self.replica_args(), home=self.stand.dr)
+            self.check(complete=False)
+            for vm in NAMES:
+                folder = self.stand.sync_folder(vm)
+                if folder.is_dir() and self.stand.arrived(vm) < before[vm]:
+                    raise Wrong(f'verify took away what had arrived of {vm}')
+
+    def promised(self):
+        self.check(complete=True)
+        self.stand.must('verify', *self.replica_args(), home=self.stand.dr)
+        sources = json.loads(self.stand.must('status', '--json').out)['sources']
+        known = {vm['name']: vm['generation'] for vm in sources}
+        for vm, (_folder, doc) in self.stand.replicas().items():
+            if known.get(vm, 0) < doc['generation']:
+                raise Wrong(f'{vm}: the source does not know the generation of its replica')
+
+    def after(self):
+        self.promised()
+        self.stand.check_no_temporary()
+        left = [str(p) for p in (self.stand.dr / 'replicas').glob('*/sync')]
+        if left:
+            raise Wrong(f'left behind: {left}')
+        marks = list((self.stand.dr / 'marks').iterdir())
+        if len(marks) != len(NAMES):
+            raise Wrong(f'{len(marks)} marks')
+
+
+class Fill(Resync):
+    """The blocks that a replica lacks at its own generation are written into place: until all are
+    there it is incomplete, and right wherever nothing is said to be missing."""
+
+    def between(self):
+        for vm, (folder, doc) in self.stand.replicas().items():
+            if doc['state'] not in ('incomplete', 'seeded', 'current'):
+                raise Wrong(f'replica of {vm} is {doc["state"]}')
+            for disk, data in zip(doc['disks'], CONTENT[self.generation][vm]):
+                self.check_disk(folder, doc, disk, data)
+
+    @staticmethod
+    def check_disk(folder, doc, disk, data):
+        have, lost, path = (folder / disk['file']).read_bytes(), set(), folder / disk['missing']
+        if doc['state'] == 'incomplete' and path.exists():
+            for start, count in struct.iter_unpack('<QQ', path.read_bytes()[16:]):
+                lost |= set(range(start, start + count))
+        if len(have) != len(data):
+            raise Wrong(f'{folder.name}: {len(have)} bytes')
+        for at in range(0, len(data), BLOCK):
+            if have[at:at + BLOCK] != data[at:at + BLOCK] and at // BLOCK not in lost:
+                raise Wrong(f'{folder.name}: block {at // BLOCK} differs and is not missing')
+
+
 def all_of(stand):
     return [
         Prepare(stand),
@@ -169,4 +271,10 @@ def all_of(stand):
         Export(stand, 'export-plaintext', 'prepared', 1, how=('--plaintext',)),
         Import(stand, 'import', 'exported', 1),
         Import(stand, 'import-newer', 'newer', 2, before=[1]),
+        Resync(stand, 'resync', 'imported', 3, before=[1]),
+        Resync(stand, 'resync-sender', 'imported', 3, before=[1], near=True),
+        Resync(stand, 'resync-resume', 'cut', 3, before=[1]),
+        Resync(stand, 'resync-smaller', 'imported', 2, before=[1]),
+        Fill(stand, 'resync-fill', 'incomplete', 1),
+        Resync(stand, 'resync-wire', 'empty', 1, how=('--seed-over-wire',)),
     ]

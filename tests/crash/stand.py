@@ -2,6 +2,7 @@
 """What the sweeps share: two sites, a medium and three tiny VMs, snapshots of them at each stage,
 the operations that are cut, and what must be true after a cut and after the rerun."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import time
 BLOCK = 65536
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('BUILD', TOP / 'build'))
+PROXY = str(TOP / 'tests/support/proxy.py')
 VMSEED = os.environ.get('VMSEED', str(BUILD / 'vmseed'))
 SHIM = str(BUILD / 'tests/crash/shim.so')
 
@@ -39,6 +41,12 @@ GENERATIONS = {
         'web': [(['os1', 'os2', 'web4', '0', 'web1', 'web3'], 1000)],
         'db': [(['os1', 'db1', '-', '-', 'web3', 'db4'], 0)],
         'app': [(['os1', 'app2', 'os2'], 0)],
+    },
+    3: {     # what a resync brings: blocks of its own and another VM's, sizes, a disk more
+        'web': [(['os1', 'web5', 'web6', '0', 'web7', 'web2', 'web8'], 500)],
+        'db': [(['os1', 'db5', 'web6'], 100)],
+        'app': [(['os1', 'app3', 'os2'], 0), (['-', 'data2', 'db5'], 512),
+                (['new1', '-', 'new2', 'os1'], 0)],
     },
 }
 NAMES = sorted(GENERATIONS[1])
@@ -81,6 +89,26 @@ DEFINITION = '''<domain type='kvm'>
 '''
 
 
+def adopt_orphans():
+    """What a process that is killed leaves behind becomes our child, to be waited for."""
+    if ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0) != 0:      # PR_SET_CHILD_SUBREAPER
+        raise OSError(ctypes.get_errno(), 'prctl')
+
+
+def wait_for_orphans(seconds=30):
+    """Of a resync of which one end is gone: the other one ends by itself."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            pid, _status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            if time.monotonic() > until:
+                raise Wrong(f'the far end goes on for {seconds} s alone')
+            time.sleep(0.002)
+
+
 class Result:
     def __init__(self, status, out, err, args):
         self.status, self.out, self.err, self.args = status, out, err, args
@@ -106,6 +134,8 @@ class Stand:
         self.starts = {}
         self.env = {'PATH': os.environ['PATH'], 'HOME': str(self.top), 'LC_ALL': 'C.UTF-8'}
         self.runs = 0
+        self.link = self.top / 'link'
+        adopt_orphans()
         for folder in ('run', 'start', 'stash'):
             (self.top / folder).mkdir()
 
@@ -114,8 +144,8 @@ class Stand:
 
     # -- running
 
-    def vmseed(self, *args, shim=None, home=None):
-        env = self.env
+    def vmseed(self, *args, shim=None, home=None, ssh=None):
+        env = dict(self.env, VMSEED_SSH=str(ssh)) if ssh else self.env
         if shim is not None:
             self.log.unlink(missing_ok=True)
             env = dict(env, LD_PRELOAD=SHIM, CRASH_UNDER=str(self.run_dir),
@@ -129,6 +159,7 @@ class Stand:
                                   timeout=60, text=True, errors='replace', check=False)
         except subprocess.TimeoutExpired:
             raise Wrong(f'still running after 60 s: {" ".join(command)}') from None
+        wait_for_orphans()
         if done.returncode == 125:
             sys.exit(f'the shim does not work: {done.stderr}')
         return Result(done.returncode, done.stdout, done.stderr, command)
@@ -178,8 +209,8 @@ class Stand:
             known = json.loads(self.must('key', 'card', '--json', home=other).out)
             self.must('key', 'trust', card, '--fingerprint', known['fingerprint'], home=home)
 
-    def prepare(self):
-        """The starts: 'empty', 'prepared', 'exported', 'again', 'imported', 'newer'."""
+    def prepare_first(self):
+        """The starts 'empty', 'prepared', 'exported', 'imported'."""
         self.make_sources()
         self.must('key', 'new', 'hq', home=self.hq)
         self.must('key', 'new', 'dr', home=self.dr)
@@ -193,6 +224,10 @@ class Stand:
         self.save('exported')
         self.must(*self.import_args(), home=self.dr)
         self.save('imported')
+
+    def prepare(self):
+        """These, and 'newer', 'same', and those of prepare_resync()."""
+        self.prepare_first()
         self.must(*self.export_args(2))
         self.save('newer')          # a replica of generation 1, a medium with both
         self.reset('exported')
@@ -206,6 +241,37 @@ class Stand:
         self.must(*self.import_args(), home=self.dr)
         self.check_replicas({1}, complete=True)
         self.tree_after_first = self.tree()
+        self.prepare_resync()
+
+    def prepare_resync(self):
+        """'cut': some blocks of generation 3 arrived; 'incomplete': blocks of 1 are missing."""
+        self.reset('imported')
+        done = self.resync(3, link=('--cut-at', 5 * BLOCK, '--dir', 'out'))
+        if done.status != 1 or not sum(self.arrived(vm) for vm in NAMES):
+            raise Wrong(f'nothing arrived before the cut: {done}')
+        self.save('cut')
+        self.reset('exported')
+        pack = next(self.medium.rglob('*.pack'))
+        data = bytearray(pack.read_bytes())
+        data[len(data) // 2] ^= 0x5a
+        pack.write_bytes(data)
+        done = self.vmseed(*self.import_args(), home=self.dr)
+        if done.status != 3:
+            raise Wrong(f'import of a damaged pack: {done}')
+        self.save('incomplete')
+
+    def resync_args(self, generation, to, how=()):
+        return ('--json', 'resync', '--retries', 0, '--to', to, *how, *self.sources(generation))
+
+    def resync(self, generation, link=None, how=()):
+        """To the folder; with @link, options of proxy.py, through that."""
+        if link is None:
+            return self.vmseed(*self.resync_args(generation, self.dr, how))
+        words = ' '.join(map(str, [PROXY, *link, '--', VMSEED, '--jobs=1', '--home', self.dr,
+                                   'serve']))
+        self.link.write_text(f'#!/bin/sh\nexec {words}\n')
+        self.link.chmod(0o755)
+        return self.vmseed(*self.resync_args(generation, 'ssh://far', how), ssh=self.link)
 
     def export_args(self, generation, how=('--for', 'dr')):
         return ('export', '--media', self.medium, *how, *self.sources(generation))
@@ -254,14 +320,47 @@ class Stand:
             out.append(path.read_bytes())
         return out
 
-    def check_replicas(self, generations, complete, all_there=True):
+    def sync_folder(self, vm):
+        found = self.replicas().get(vm)
+        return found[0] / 'sync' if found else None
+
+    def arrived(self, vm):
+        """Blocks that a resync left for the next one: whole entries of the journal, and what
+        stands on disks that the replica does not have yet."""
+        folder, count = self.sync_folder(vm), 0
+        if folder is None or not folder.is_dir():
+            return 0
+        journal = folder / 'journal'
+        data, at = journal.read_bytes() if journal.exists() else b'', 64
+        while data[at:at + 4] == b'VSRE':
+            length = int.from_bytes(data[at + 4:at + 8], 'little')
+            block = data[at + 40:at + 40 + length]
+            if hashlib.sha256(block).digest() != data[at + 8:at + 40]:
+                break
+            count, at = count + 1, at + 40 + length
+        for have in folder.glob('*.have'):
+            digests = have.read_bytes()
+            count += sum(digests[i:i + 32] not in (bytes(32), b'\xff' * 32)
+                         for i in range(0, len(digests), 32))
+        return count
+
+    def check_undecided(self, generations):
+        """Old or new, as it lies there. Where a resync has been decided and not carried out, the
+        next one to open the replica does that."""
+        for vm, (folder, doc) in self.replicas().items():
+            if (folder / 'sync/replica.json').exists() or doc['state'] == 'seeding':
+                continue
+            if not any(CONTENT[g][vm] == self.replica_disks(folder, doc) for g in generations):
+                raise Wrong(f'replica of {vm}: torn, its disks are of none of {generations}')
+
+    def check_replicas(self, generations, complete, all_there=True, states=('seeded',)):
         """Every replica that counts is one of these generations, to the last bit. With @complete
         they all count, and nothing is left of how they came to be."""
         found = self.replicas()
         for vm, (folder, doc) in found.items():
             if doc['state'] in ('seeding',) and not complete:
                 continue
-            if doc['state'] != 'seeded':
+            if doc['state'] not in states:
                 raise Wrong(f'replica of {vm} is {doc["state"]}')
             if complete and doc['switching']:
                 raise Wrong(f'replica of {vm} is still switching')

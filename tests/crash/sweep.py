@@ -85,9 +85,9 @@ class Sweep:
     # -- kinds of check
 
     @staticmethod
-    def killed(_operation, _shim, done, _at):
+    def killed(operation, shim, done, _at):
         """A run that was not killed must have ended well."""
-        if done.killed:
+        if operation.was_cut(shim, done):
             return CUT
         if done.status != 0:
             raise Wrong(f'not killed, and not well: {done}')

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * A redo journal. The first byte chooses: 0 takes the rest as the file, as it is; 1 puts a good
- * header before it; otherwise the rest is pieces (length:u8, bytes) that become good entries, and what does
- * not fit a piece follows them. What opens can be read, written to, and opens again
- * with the same blocks.
+ * header before it; otherwise the rest is pieces (length:u8, bytes) that become good entries,
+ * and what does not fit a piece follows them. What opens can be read, written to, and opens
+ * again with the same blocks.
  */
 #include <fcntl.h>
 #include <stdlib.h>

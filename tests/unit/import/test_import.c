@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 
 #include "import/import_internal.h"
+#include "replica/proof.h"
 
 /* How much the store has left, when a test says so; ours stands in for the C library's. */
 static uint64_t room = UINT64_MAX;
@@ -37,6 +38,27 @@ static void export_ok(struct fixture *f, const char *path, bool sealed, const ch
 	must(export_vms(f, path, sealed, names, &err), &err);
 }
 
+/* Each disk of the replica is proven without being read. */
+static bool is_stamped(int store, const char *folder)
+{
+	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
+	SEED_AUTO(seed_pool_freep) struct seed_pool *pool = NULL;
+	struct seed_error err = { 0 };
+	bool all = true;
+
+	must(seed_replica_open(&r, store, folder, true, &err), &err);
+	must(seed_pool_new(&pool, &(struct seed_pool_options){ 0 }, &err), &err);
+	for (size_t i = 0; i < r->disks.count; i++) {
+		const struct seed_proof_options opt = { .pool = pool, .depth = 1 };
+		struct seed_proof proof = { 0 };
+
+		must(seed_replica_prove(&proof, r, i, &opt, &err), &err);
+		all = all && proof.result == SEED_PROVED_STAMP && proof.bytes_read == 0;
+		seed_proof_clear(&proof);
+	}
+	return all && r->disks.count;
+}
+
 static void what_was_exported_is_imported_once(void **state)
 {
 	struct fixture *f = *state;
@@ -59,6 +81,7 @@ static void what_was_exported_is_imported_once(void **state)
 		assert_int_equal(vm->action, SEED_IMPORT_CREATE);
 		assert_int_equal(vm->written_bytes, vm->need_bytes);
 		assert_true(replica_is(f, store, vm->folder, vm->seed->manifest.name));
+		assert_true(is_stamped(store, vm->folder));
 	}
 	seed_import_clear(&plan);
 	must(import_media(f, store, media, NULL, &plan, &err), &err);

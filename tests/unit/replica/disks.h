@@ -118,7 +118,8 @@ static inline bool list_is(int dir, const char *name, const struct disk_of *d)
 	return same;
 }
 
-/* Seed @seed of the VM "web" with these disks, up to one without a slot; roots and counts are right. */
+/* Seed @seed of the VM "web" with these disks, up to one without a slot; roots and counts are
+ * right. */
 static inline struct seed_manifest manifest_with(uint8_t seed, const struct disk_of *disks)
 {
 	struct seed_manifest m = manifest_of("web", seed);

@@ -114,7 +114,8 @@ static void what_was_touched_and_is_equal_is_proven_by_reading(void **state)
 	assert_int_equal(utimensat(s.r->dir, "vda.raw", NULL, 0), 0);
 	assert_int_equal(result(&s, 0, false), SEED_PROVED_FULL);
 	assert_int_equal(result(&s, 0, false), SEED_PROVED_STAMP);
-	/* Moved away and back: another inode's times do not count, nor does a rename go by unseen. */
+	/* Moved away and back: another inode's times do not count, nor does a rename go by
+	 * unseen. */
 	assert_int_equal(renameat(s.r->dir, "vda.raw", s.r->dir, "away"), 0);
 	put_disk(s.r->dir, "vda.raw", &two[0]);
 	assert_int_equal(result(&s, 0, false), SEED_PROVED_FULL);

@@ -31,7 +31,8 @@ static void a_replica_becomes_the_new_state(void **state)
 	struct seed_error err = { 0 };
 	long came = sync_to(r, &m, after, new_files, proved, &err);
 
-	/* K, Z, the F that becomes whole, G, H; w; all of vdd that the journal has not (A and m once). */
+	/* K, Z, the F that becomes whole, G, H; w; all of vdd that the journal has not (A and m
+	 * once). */
 	must((int)came, &err);
 	assert_int_equal(came, 5 + 1 + 4);
 	assert_true(is_new(r));

@@ -3,15 +3,15 @@
  * A VM as its sender reads it: its disks held and hashed, the lists of this reading and of the one
  * before, its side files. Shared inside resync/ only.
  */
-#ifndef SEED_RESYNC_READING_H
-#define SEED_RESYNC_READING_H
+#ifndef SEED_RESYNC_VM_READING_H
+#define SEED_RESYNC_VM_READING_H
 
 #include "block/merkle_tree.h"
 #include "capture/capture.h"
 #include "resync/offer.h"
 #include "resync/session.h"
 
-struct seed_reading_disk {
+struct seed_vm_reading_disk {
 	const struct seed_vmdef_disk *def;	/* borrowed from the definition */
 	struct seed_source *source;
 	struct seed_source_identity identity;	/* when hashing began */
@@ -27,33 +27,33 @@ struct seed_reading_disk {
 	uint32_t compared;
 };
 
-struct seed_reading {
+struct seed_vm_reading {
 	const struct seed_vmdef *def;		/* borrowed */
 	struct seed_source_vm *kept;
 	struct seed_vec files;			/* struct seed_side_file */
 	struct seed_vec facts;			/* struct seed_manifest_file: of @files */
-	struct seed_vec disks;			/* struct seed_reading_disk */
+	struct seed_vec disks;			/* struct seed_vm_reading_disk */
 	uint64_t bytes_read;
 };
 
 /* Opens the record (locked) and the disks, and hashes what is not proven unchanged; with
  * opt->paranoid everything. The peer is told how far it is, if @s is there. */
-int seed_reading_open(struct seed_reading **out, const struct seed_vmdef *def,
+int seed_vm_reading_open(struct seed_vm_reading **out, const struct seed_vmdef *def,
 		      struct seed_session *s, struct seed_error *err);
-void seed_reading_close(struct seed_reading *reading);
-static inline void seed_reading_closep(struct seed_reading **r) { seed_reading_close(*r); }
+void seed_vm_reading_close(struct seed_vm_reading *reading);
+static inline void seed_vm_reading_closep(struct seed_vm_reading **r) { seed_vm_reading_close(*r); }
 
-int seed_reading_head(const struct seed_reading *reading, struct seed_session *s,
+int seed_vm_reading_head(const struct seed_vm_reading *reading, struct seed_session *s,
 		      struct seed_msg_head *out, struct seed_error *err);
 /* Own blocks are worked out for it. */
-int seed_reading_offer(struct seed_reading *reading, struct seed_session *s,
+int seed_vm_reading_offer(struct seed_vm_reading *reading, struct seed_session *s,
 		       struct seed_offer *out, struct seed_error *err);
 /* The block was hashed anew: the list, and later the manifest, say so. */
-int seed_reading_changed(struct seed_reading *reading, uint32_t disk, uint64_t index,
+int seed_vm_reading_changed(struct seed_vm_reading *reading, uint32_t disk, uint64_t index,
 			 const struct seed_digest *digest, struct seed_error *err);
 /* All was read: did it change meanwhile? A generation is reserved, and the manifest signed. The
  * caller frees *@text; @out is initialised by the call and cleared by the caller. */
-int seed_reading_sign(struct seed_reading *reading, struct seed_session *s,
+int seed_vm_reading_sign(struct seed_vm_reading *reading, struct seed_session *s,
 		      struct seed_manifest *out, char **text, size_t *len,
 		      char signature[SEED_SIGNATURE_MAX], struct seed_error *err);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "resync/reading.h"
+#include "resync/vm_reading.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include "crypto/random.h"
 #include "image/raw_source.h"
 
-static struct seed_reading_disk *disk_at(const struct seed_reading *r, size_t i)
+static struct seed_vm_reading_disk *disk_at(const struct seed_vm_reading *r, size_t i)
 {
 	return seed_vec_at(&r->disks, i);
 }
@@ -28,7 +28,7 @@ static struct seed_reading_disk *disk_at(const struct seed_reading *r, size_t i)
 /* The reading before this one, which capturing is about to replace; its file stays ours while it is
  * open. Its size in bytes is that of the disk now, where the blocks are as many: should that be
  * wrong, the roots will not be equal, and nothing is lost but that. */
-static void open_base(struct seed_reading *r, struct seed_reading_disk *d)
+static void open_base(struct seed_vm_reading *r, struct seed_vm_reading_disk *d)
 {
 	char name[SEED_CAPTURE_LIST_NAME];
 	struct stat st;
@@ -56,7 +56,7 @@ static bool held(void *arg, const struct seed_digest *digest)
 	return true;			/* its bytes are not wanted yet */
 }
 
-static int hash_disk(struct seed_reading *r, struct seed_reading_disk *d, struct seed_session *s,
+static int hash_disk(struct seed_vm_reading *r, struct seed_vm_reading_disk *d, struct seed_session *s,
 		     uint64_t *done, uint64_t total, struct seed_error *err)
 {
 	const struct seed_capture_options opt = {
@@ -96,10 +96,10 @@ static int hash_disk(struct seed_reading *r, struct seed_reading_disk *d, struct
 	return 0;
 }
 
-static int open_disk(struct seed_reading *r, const struct seed_vmdef_disk *def, uint64_t *total,
+static int open_disk(struct seed_vm_reading *r, const struct seed_vmdef_disk *def, uint64_t *total,
 		     struct seed_error *err)
 {
-	struct seed_reading_disk *d = seed_vec_push(&r->disks, sizeof(*d), NULL);
+	struct seed_vm_reading_disk *d = seed_vec_push(&r->disks, sizeof(*d), NULL);
 	uint64_t data;
 
 	if (!d)
@@ -119,7 +119,7 @@ static int open_disk(struct seed_reading *r, const struct seed_vmdef_disk *def, 
 }
 
 /* All disks are held before any of them is read. */
-static int open_disks(struct seed_reading *r, uint64_t *total, struct seed_error *err)
+static int open_disks(struct seed_vm_reading *r, uint64_t *total, struct seed_error *err)
 {
 	for (size_t i = 0; i < r->def->disks.count; i++) {
 		const struct seed_vmdef_disk *def = seed_vec_at(&r->def->disks, i);
@@ -132,7 +132,7 @@ static int open_disks(struct seed_reading *r, uint64_t *total, struct seed_error
 	return 0;
 }
 
-static int hash_disks(struct seed_reading *r, struct seed_session *s, uint64_t total,
+static int hash_disks(struct seed_vm_reading *r, struct seed_session *s, uint64_t total,
 		      struct seed_error *err)
 {
 	char name[SEED_CAPTURE_LIST_NAME];
@@ -142,7 +142,7 @@ static int hash_disks(struct seed_reading *r, struct seed_session *s, uint64_t t
 		.kind = SEED_EVENT_PHASE, .phase = "reading", .total = total,
 		.vm = r->def->name });
 	for (size_t i = 0; i < r->disks.count; i++) {
-		struct seed_reading_disk *d = disk_at(r, i);
+		struct seed_vm_reading_disk *d = disk_at(r, i);
 
 		open_base(r, d);
 		if (hash_disk(r, d, s, &done, total, err) < 0 ||
@@ -154,7 +154,7 @@ static int hash_disks(struct seed_reading *r, struct seed_session *s, uint64_t t
 	return 0;
 }
 
-static int note_files(struct seed_reading *r, struct seed_error *err)
+static int note_files(struct seed_vm_reading *r, struct seed_error *err)
 {
 	for (size_t i = 0; i < r->files.count; i++) {
 		const struct seed_side_file *file = seed_vec_at(&r->files, i);
@@ -169,10 +169,10 @@ static int note_files(struct seed_reading *r, struct seed_error *err)
 	return 0;
 }
 
-int seed_reading_open(struct seed_reading **out, const struct seed_vmdef *def,
+int seed_vm_reading_open(struct seed_vm_reading **out, const struct seed_vmdef *def,
 		      struct seed_session *s, struct seed_error *err)
 {
-	SEED_AUTO(seed_reading_closep) struct seed_reading *r = calloc(1, sizeof(*r));
+	SEED_AUTO(seed_vm_reading_closep) struct seed_vm_reading *r = calloc(1, sizeof(*r));
 	uint64_t total = 0;
 
 	if (!r)
@@ -188,12 +188,12 @@ int seed_reading_open(struct seed_reading **out, const struct seed_vmdef *def,
 	return 0;
 }
 
-void seed_reading_close(struct seed_reading *r)
+void seed_vm_reading_close(struct seed_vm_reading *r)
 {
 	if (!r)
 		return;
 	for (size_t i = 0; i < r->disks.count; i++) {
-		struct seed_reading_disk *d = disk_at(r, i);
+		struct seed_vm_reading_disk *d = disk_at(r, i);
 
 		seed_tree_free(d->tree);
 		seed_list_close(d->list);
@@ -215,7 +215,7 @@ static void set_slot(char out[33], const char *slot)
 	snprintf(out, 33, "%s", slot);
 }
 
-int seed_reading_head(const struct seed_reading *r, struct seed_session *s,
+int seed_vm_reading_head(const struct seed_vm_reading *r, struct seed_session *s,
 		      struct seed_msg_head *out, struct seed_error *err)
 {
 	*out = (struct seed_msg_head){
@@ -231,7 +231,7 @@ int seed_reading_head(const struct seed_reading *r, struct seed_session *s,
 	snprintf(out->name, sizeof(out->name), "%s", r->def->name);
 	seed_offer_files_digest(&out->files, &r->facts);
 	for (size_t i = 0; i < r->disks.count; i++) {
-		const struct seed_reading_disk *d = disk_at(r, i);
+		const struct seed_vm_reading_disk *d = disk_at(r, i);
 
 		set_slot(out->disks[i].slot, d->def->slot);
 		out->disks[i].size = d->source->size;
@@ -240,7 +240,7 @@ int seed_reading_head(const struct seed_reading *r, struct seed_session *s,
 	return 0;
 }
 
-static int work_out_own(struct seed_reading *r, struct seed_session *s, struct seed_error *err)
+static int work_out_own(struct seed_vm_reading *r, struct seed_session *s, struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) struct seed_own_wanted *wanted = calloc(r->disks.count,
 								       sizeof(*wanted));
@@ -253,7 +253,7 @@ static int work_out_own(struct seed_reading *r, struct seed_session *s, struct s
 						      .slot = disk_at(r, i)->def->slot };
 	rc = seed_capture_own_blocks(s->opt->home, wanted, r->disks.count, s->opt->events, err);
 	for (size_t i = 0; i < r->disks.count; i++) {
-		struct seed_reading_disk *d = disk_at(r, i);
+		struct seed_vm_reading_disk *d = disk_at(r, i);
 
 		seed_vec_free(&d->own_runs);
 		d->own_runs = wanted[i].runs;
@@ -271,7 +271,7 @@ static int copy_runs(struct seed_vec *to, const struct seed_vec *from, struct se
 	return 0;
 }
 
-static int offer_disk(const struct seed_reading_disk *d, struct seed_offer *out,
+static int offer_disk(const struct seed_vm_reading_disk *d, struct seed_offer *out,
 		      struct seed_error *err)
 {
 	struct seed_offer_disk *o = seed_vec_push(&out->disks, sizeof(*o), NULL);
@@ -294,7 +294,7 @@ static int offer_disk(const struct seed_reading_disk *d, struct seed_offer *out,
 	return copy_runs(&o->own_runs, &d->own_runs, err);
 }
 
-int seed_reading_offer(struct seed_reading *r, struct seed_session *s, struct seed_offer *out,
+int seed_vm_reading_offer(struct seed_vm_reading *r, struct seed_session *s, struct seed_offer *out,
 		       struct seed_error *err)
 {
 	*out = (struct seed_offer){
@@ -323,7 +323,7 @@ int seed_reading_offer(struct seed_reading *r, struct seed_session *s, struct se
 /* ---- changes ---- */
 
 /* A list of mixed times is nobody's reading: its stamp goes before it changes, durably. */
-static int drop_stamp(struct seed_reading *r, struct seed_reading_disk *d, struct seed_error *err)
+static int drop_stamp(struct seed_vm_reading *r, struct seed_vm_reading_disk *d, struct seed_error *err)
 {
 	char name[SEED_CAPTURE_LIST_NAME];
 
@@ -332,10 +332,10 @@ static int drop_stamp(struct seed_reading *r, struct seed_reading_disk *d, struc
 	       seed_fd_sync(r->kept->dir, err);
 }
 
-int seed_reading_changed(struct seed_reading *r, uint32_t disk, uint64_t index,
+int seed_vm_reading_changed(struct seed_vm_reading *r, uint32_t disk, uint64_t index,
 			 const struct seed_digest *digest, struct seed_error *err)
 {
-	struct seed_reading_disk *d = disk_at(r, disk);
+	struct seed_vm_reading_disk *d = disk_at(r, disk);
 
 	if (!d->touched && drop_stamp(r, d, err) < 0)
 		return -1;
@@ -344,7 +344,7 @@ int seed_reading_changed(struct seed_reading *r, uint32_t disk, uint64_t index,
 }
 
 /* The disk as it is in the manifest: its list now, and whether it changed since hashing began. */
-static int settle_disk(struct seed_reading *r, struct seed_reading_disk *d, struct seed_error *err)
+static int settle_disk(struct seed_vm_reading *r, struct seed_vm_reading_disk *d, struct seed_error *err)
 {
 	struct seed_source_identity now;
 	bool same;
@@ -361,10 +361,10 @@ static int settle_disk(struct seed_reading *r, struct seed_reading_disk *d, stru
 				   &d->facts.data_blocks, NULL, err);
 }
 
-static int describe_disk(struct seed_reading *r, uint32_t i, struct seed_manifest *m,
+static int describe_disk(struct seed_vm_reading *r, uint32_t i, struct seed_manifest *m,
 			 struct seed_error *err)
 {
-	struct seed_reading_disk *d = disk_at(r, i);
+	struct seed_vm_reading_disk *d = disk_at(r, i);
 	struct seed_describe_disk about = {
 		.def = d->def,
 		.size = d->source->size,
@@ -388,7 +388,7 @@ static int describe_disk(struct seed_reading *r, uint32_t i, struct seed_manifes
 }
 
 /* How the copy was taken: as its least disk. */
-static enum seed_captured worst(const struct seed_reading *r)
+static enum seed_captured worst(const struct seed_vm_reading *r)
 {
 	enum seed_captured least = SEED_CAPTURED_OFFLINE;
 
@@ -398,7 +398,7 @@ static enum seed_captured worst(const struct seed_reading *r)
 	return least;
 }
 
-static int describe(struct seed_reading *r, struct seed_session *s, const struct seed_id *seed,
+static int describe(struct seed_vm_reading *r, struct seed_session *s, const struct seed_id *seed,
 		    struct seed_manifest *m, struct seed_error *err)
 {
 	struct seed_describe_vm about = {
@@ -418,7 +418,7 @@ static int describe(struct seed_reading *r, struct seed_session *s, const struct
 	return seed_describe_files(m, &r->files, err);
 }
 
-int seed_reading_sign(struct seed_reading *r, struct seed_session *s, struct seed_manifest *out,
+int seed_vm_reading_sign(struct seed_vm_reading *r, struct seed_session *s, struct seed_manifest *out,
 		      char **text, size_t *len, char signature[SEED_SIGNATURE_MAX],
 		      struct seed_error *err)
 {
