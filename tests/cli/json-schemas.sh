@@ -105,6 +105,15 @@ fi
 echo '{' >"$dr/replicas/$folder/points/1/replica.json"
 prints 3 points vmseed --home "$dr" points
 prints 0 points-delete vmseed --home "$dr" points delete "$folder" 1
+
+# db01 is refused, since it was written to.
+prints 0 resync vmseed --home "$hq" resync -n --to "$dr" "$a"
+prints 0 resync vmseed --home "$hq" resync --to "$dr" "$a"
+printf 'new' | dd of="$tmp/a.img" bs=1 seek=100000 conv=notrunc 2>/dev/null
+prints 3 resync vmseed --home "$hq" resync --to "$dr" "$a" "$b"
+prints 3 resync vmseed --home "$dr" resync --from "$hq" --all
+prints 1 resync env VMSEED_SSH=false vmseed --home "$hq" resync --retries 0 --to ssh://dr "$a"
+
 echo '{' >"$dr/replicas/$folder/replica.json"
 prints 0 status vmseed --home "$dr" status
 

@@ -20,6 +20,7 @@
 #include "media/commit.h"
 #include "media/media_internal.h"
 #include "media/medium_internal.h"
+#include "resync/offer.h"
 #include "trust/card.h"
 
 #define SAMPLE_MAX (1u << 20)
@@ -71,6 +72,16 @@ static int read_receipt(const char *text, size_t len, const char *signature,
 				   seed_signing_key_public(test_key), err);
 
 	seed_receipt_clear(&receipt);
+	return rc;
+}
+
+static int read_offer(const char *text, size_t len, const char *signature, struct seed_error *err)
+{
+	struct seed_offer offer;
+	int rc = seed_offer_open(&offer, text, len, signature, strlen(signature),
+				 seed_signing_key_public(test_key), err);
+
+	seed_offer_clear(&offer);
 	return rc;
 }
 
@@ -139,7 +150,8 @@ static const struct reader {
 	{ SEED_DOC_MANIFEST, read_manifest }, { SEED_DOC_CARD, read_card },
 	{ SEED_DOC_MEDIUM, read_medium }, { SEED_DOC_VOLUME, read_volume },
 	{ SEED_DOC_COMMIT, read_commit }, { SEED_DOC_SET, NULL }, { SEED_DOC_HISTORY, NULL },
-	{ SEED_DOC_RECEIPT, read_receipt },
+	{ SEED_DOC_RECEIPT, read_receipt }, { SEED_DOC_OFFER, read_offer },
+	{ SEED_DOC_HELLO, NULL },
 };
 #define READERS (sizeof(readers) / sizeof(readers[0]))
 
