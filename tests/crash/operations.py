@@ -215,7 +215,7 @@ class Resync(Operation):
             self.check(complete=False)
             for vm in NAMES:
                 folder = self.stand.sync_folder(vm)
-                if folder.is_dir() and self.stand.arrived(vm) < before[vm]:
+                if folder.is_dir() and not self.stand.arrived(vm) >= before[vm]:
                     raise Wrong(f'verify took away what had arrived of {vm}')
 
     def promised(self):
