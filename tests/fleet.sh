@@ -175,7 +175,7 @@ step 'the old primary of db01' old_primary
 step 'adopted where it came from' vmseed --home "$hq" adopt --in-place "$tmp/xml/db01.xml"
 sshd_allow "vmseed --home $hq serve --peer dr --vm db01"
 step 'resynced back over ssh' resync back "$dr" "ssh://$ssh_to" db01
-step 'the old primary equals what was promoted' cmp "$disk" "$tmp/db01.old.img"
+step 'the old primary equals what was promoted' cmp "$disk" "$(replica_disk "$hq" db01 vda)"
 
 data=0
 for name in $guests; do

@@ -22,6 +22,7 @@
 #include "crypto/digest.h"
 #include "replica/replica_internal.h"
 #include "replica/side_file.h"
+#include "replica/points.h"
 #include "replica/sync_internal.h"
 
 /* ---- disks ---- */
@@ -324,13 +325,26 @@ static int close_sinks(struct seed_sync *sync, struct seed_error *err)
 	return 0;
 }
 
+/* The state that stands, kept by reflink: before room is reserved, or what is unshared for it would
+ * be shared again. */
+static int make_point(struct seed_sync *sync, const struct seed_sync_commit *commit,
+		      struct seed_error *err)
+{
+	if (!commit->keep || sync->replica->state == SEED_REPLICA_SEEDING)
+		return 0;
+	if (seed_points_make(sync->replica, commit->keep, err) < 0)
+		return seed_error_prefix(err, "recovery point");
+	return 0;
+}
+
 static int commit_sync(struct seed_sync *sync, const struct seed_sync_commit *commit,
 		       enum seed_proved *proved, struct seed_error *err)
 {
 	uint64_t lost = 0;
 
 	if (check_units(sync, commit->manifest, err) < 0 ||
-	    write_side_files(sync, commit, err) < 0 || reserve_all(sync, err) < 0)
+	    write_side_files(sync, commit, err) < 0 || make_point(sync, commit, err) < 0 ||
+	    reserve_all(sync, err) < 0)
 		return -1;
 	sync->done = true;
 	if (close_sinks(sync, err) < 0 || write_record(sync, commit, err) < 0)

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "replica/home_store.h"
 #include "replica/missing.h"
+#include "replica/points.h"
 
 static int check_names(const struct seed_msg_head *head, struct seed_error *err)
 {
@@ -176,6 +177,31 @@ static int open_disk(struct seed_receiving *r, uint32_t i, struct seed_error *er
 			      err);
 }
 
+/* What the operator at the other end should know, and cannot see from there. */
+static int note_oddities(struct seed_receiving *r, struct seed_error *err)
+{
+	struct seed_error why = { 0 };
+
+	for (size_t i = 0; i < r->replica->disks.count; i++) {
+		const struct seed_replica_disk *own = seed_vec_at(&r->replica->disks, i);
+		bool gone = true;
+
+		for (uint32_t k = 0; k < r->head.disk_count; k++)
+			gone &= strcmp(own->slot, r->head.disks[k].slot) != 0;
+		if (gone && seed_session_note(r->s, err, "disk %s is no longer one of the VM's: its file "
+					      "%s stays in replica %s", own->slot, own->file,
+					      r->replica->name) < 0)
+			return -1;
+	}
+	r->keep = r->head.keep > r->s->opt->keep ? r->head.keep : r->s->opt->keep;
+	if (!r->keep || r->replica->state == SEED_REPLICA_SEEDING ||
+	    seed_points_may(r->replica, &why) == 0)
+		return 0;
+	r->keep = 0;
+	return seed_session_note(r->s, err, "no recovery point is kept of replica %s: %s",
+				 r->replica->name, why.text);
+}
+
 /* Up to the answer to OFFER. */
 static int prepare(struct seed_receiving *r, const struct seed_buf *bundle,
 		   struct seed_msg_base *base, struct seed_error *err)
@@ -187,6 +213,8 @@ static int prepare(struct seed_receiving *r, const struct seed_buf *bundle,
 	for (uint32_t i = 0; i < r->head.disk_count; i++)
 		if (open_disk(r, i, err) < 0)
 			return seed_error_prefix(err, "disk %s", r->head.disks[i].slot);
+	if (!r->fill && note_oddities(r, err) < 0)
+		return -1;
 	return seed_receiver_choose(r, base, err);
 }
 

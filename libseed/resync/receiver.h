@@ -33,6 +33,7 @@ struct seed_receiving {
 	bool has_manifest;
 	struct seed_manifest manifest;	/* of the replica as it stands */
 	struct seed_sync *sync;
+	unsigned int keep;		/* recovery points */
 	bool fill;			/* the replica's own seed, with blocks missing: no new manifest */
 	struct seed_receiving_disk disks[SEED_WIRE_DISKS_MAX];
 	struct seed_receiving_file files[SEED_MANIFEST_FILES_MAX];

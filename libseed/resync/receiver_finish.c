@@ -138,7 +138,7 @@ static int commit_manifest(struct seed_receiving *r, const struct seed_manifest 
 		.files = files,
 		.file_count = gather_files(r, files),
 		.from = r->s->peer->name,
-		.keep = r->head.keep > opt->keep ? r->head.keep : opt->keep,
+		.keep = r->keep,
 		.events = opt->events,
 	};
 	struct seed_digest digest;

@@ -227,6 +227,8 @@ static int connect_once(struct run *run, struct seed_error *err)
 	struct seed_session s = { .store = -1 };
 	int rc;
 
+	if (!may_go_on(run))
+		return seed_error_set(err, SEED_ERR_PARTIAL, "the window is closed");
 	run->out->attempts++;
 	if (seed_transport_open(&transport, run->dest, run->how, err) < 0)
 		return -1;
@@ -275,8 +277,10 @@ static bool goes_on(const struct run *run, const struct seed_error *why, size_t 
 {
 	if ((run->out->vms.count && count_waiting(run) == 0) || why->kind == SEED_ERR_CANCELLED || !may_go_on(run))
 		return false;
+	/* Whoever was never there, or never understood us, will not be there a second later: only a
+	 * link that stood is worth it. */
 	if (why->kind == SEED_ERR_LINK)
-		return (*tries)++ < run->opt->retries;
+		return run->out->peer[0] && (*tries)++ < run->opt->retries;
 	/* A VM's own fault: the others have not had their turn. */
 	return count_waiting(run) < before;
 }

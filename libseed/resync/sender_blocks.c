@@ -239,10 +239,13 @@ static int next_question(struct answering *a, struct seed_frame *f, struct seed_
 	while (a->busy) {
 		if (seed_channel_try_receive(a->s->ch, f, &got, err) < 0)
 			return -1;
-		if (got && f->type != SEED_FRAME_PROGRESS && f->type != SEED_FRAME_FAIL)
-			return 0;
-		if (got && f->type == SEED_FRAME_FAIL)
-			return seed_session_refused(a->s, f, err);
+		if (got) {
+			if (seed_session_take(a->s, f, &got, err) < 0)
+				return -1;
+			if (got)
+				return 0;
+			continue;
+		}
 		if (finish_one(a, err) < 0)
 			return -1;
 	}

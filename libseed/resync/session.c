@@ -2,6 +2,7 @@
 #include "resync/session.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -62,18 +63,60 @@ static int show_progress(struct seed_session *s, const struct seed_frame *f,
 	return 0;
 }
 
+static int show_note(struct seed_session *s, const struct seed_frame *f, struct seed_error *err)
+{
+	struct seed_error said = { 0 };
+
+	if (seed_msg_error_get(&said, f, err) < 0)
+		return -1;
+	seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s: %s", peer_name(s), said.text);
+	return 0;
+}
+
+int seed_session_note(struct seed_session *s, struct seed_error *err, const char *fmt, ...)
+{
+	struct seed_error note = { .kind = SEED_ERR_USAGE };
+	struct seed_buf buf = { 0 };
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(note.text, sizeof(note.text), fmt, args);
+	va_end(args);
+	if (s->caller)
+		seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s", note.text);
+	if (seed_msg_error_put(&buf, &note, err) < 0) {
+		seed_buf_free(&buf);
+		return -1;
+	}
+	return seed_session_send(s, SEED_FRAME_NOTE, &buf, err);
+}
+
+int seed_session_take(struct seed_session *s, const struct seed_frame *f, bool *ours,
+		      struct seed_error *err)
+{
+	*ours = false;
+	switch (f->type) {
+	case SEED_FRAME_FAIL:
+		return peer_failed(s, f, err);
+	case SEED_FRAME_PROGRESS:
+		return show_progress(s, f, err);
+	case SEED_FRAME_NOTE:
+		return show_note(s, f, err);
+	default:
+		*ours = true;
+		return 0;
+	}
+}
+
 int seed_session_next(struct seed_session *s, struct seed_frame *f, struct seed_error *err)
 {
-	for (;;) {
-		if (seed_channel_receive(s->ch, f, err) < 0)
+	bool ours = false;
+
+	while (!ours)
+		if (seed_channel_receive(s->ch, f, err) < 0 ||
+		    seed_session_take(s, f, &ours, err) < 0)
 			return -1;
-		if (f->type == SEED_FRAME_FAIL)
-			return peer_failed(s, f, err);
-		if (f->type != SEED_FRAME_PROGRESS)
-			return 0;
-		if (show_progress(s, f, err) < 0)
-			return -1;
-	}
+	return 0;
 }
 
 int seed_session_refused(struct seed_session *s, const struct seed_frame *f,

@@ -36,8 +36,11 @@ void seed_session_close(struct seed_session *s);
 /* Sends and frees the buffer (also on failure). */
 int seed_session_send(struct seed_session *s, uint8_t type, struct seed_buf *buf,
 		      struct seed_error *err);
-/* The next frame; PROGRESS is shown and passed over, FAIL becomes the error "PEER says: ...". */
+/* The next frame; PROGRESS and NOTE are shown and passed over, FAIL becomes the error "PEER says: ...". */
 int seed_session_next(struct seed_session *s, struct seed_frame *f, struct seed_error *err);
+/* The same for a frame that was received otherwise: *@ours false when it was such a one. */
+int seed_session_take(struct seed_session *s, const struct seed_frame *f, bool *ours,
+		      struct seed_error *err);
 /* FORMAT unless it is of @type. REFUSE instead of it is the refusal's error, with *@refused true
  * (@refused NULL: REFUSE is not allowed here). */
 int seed_session_expect(struct seed_session *s, struct seed_frame *f, uint8_t type, bool *refused,
@@ -46,6 +49,9 @@ int seed_session_expect(struct seed_session *s, struct seed_frame *f, uint8_t ty
 int seed_session_refused(struct seed_session *s, const struct seed_frame *f,
 			 struct seed_error *err);
 int seed_session_unexpected(const struct seed_frame *f, struct seed_error *err);
+/* A line for the people at the other end, shown there as a warning; and here, when we called. */
+int seed_session_note(struct seed_session *s, struct seed_error *err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* This VM is not done, and why. */
 int seed_session_refuse(struct seed_session *s, const struct seed_error *why,
 			struct seed_error *err);

@@ -19,6 +19,7 @@
  *   REFUSE                         this VM is not done; the connection goes on
  *   FAIL                           the connection ends, and why
  *   BYE                            who called: no more VMs
+ *   PROGRESS NOTE                  either, at any time: what it does meanwhile; a line for people
  *
  * Integers are little-endian. Decoding checks every length and bound; what does not fit is
  * SEED_ERR_FORMAT. That a name or slot is one that a VM may have, who takes them checks.
@@ -38,7 +39,7 @@ enum seed_frame_type {
 	SEED_FRAME_FILE, SEED_FRAME_CHANGES, SEED_FRAME_CHANGES_END, SEED_FRAME_DESCEND,
 	SEED_FRAME_NODES, SEED_FRAME_NEED, SEED_FRAME_REQUEST, SEED_FRAME_BLOCK,
 	SEED_FRAME_ARRIVED, SEED_FRAME_MANIFEST, SEED_FRAME_RECEIPT, SEED_FRAME_REFUSE,
-	SEED_FRAME_FAIL, SEED_FRAME_BYE, SEED_FRAME_PROGRESS,
+	SEED_FRAME_FAIL, SEED_FRAME_BYE, SEED_FRAME_PROGRESS, SEED_FRAME_NOTE,
 };
 const char *seed_frame_name(uint8_t type);	/* "HELLO", ...; "frame of unknown type" */
 
@@ -163,7 +164,7 @@ size_t seed_msg_block_head(uint8_t *out, const struct seed_msg_block *m);
 int seed_msg_block_get(struct seed_msg_block *m, const struct seed_frame *f,
 		       struct seed_error *err);
 
-/* REFUSE and FAIL: an error of the other side. The text is kept to one line of printable
+/* REFUSE, FAIL and NOTE (whose kind says nothing): an error, or a line, of the other side. The text is kept to one line of printable
  * characters by seed_error_set(); kinds that we do not know become SYSTEM. */
 int seed_msg_error_put(struct seed_buf *out, const struct seed_error *m, struct seed_error *err);
 int seed_msg_error_get(struct seed_error *m, const struct seed_frame *f, struct seed_error *err);

@@ -21,9 +21,9 @@ same web01 "$tmp/web01.img"
 # Without a limit it is quicker than that.
 # shellcheck disable=SC2046
 change "$tmp/web01.img" three $(seq 0 2 191)
-resync --bwlimit 0 "$vm"
+resync "$vm"
 same web01 "$tmp/web01.img"
 
-for rate in x -1 3Q '' 1e9; do
+for rate in x -1 0 3Q '' 1e9; do
 	refuses 2 'bwlimit' vmseed --home "$hq" resync --bwlimit "$rate" --to "$dr" "$vm"
 done

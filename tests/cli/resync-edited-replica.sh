@@ -10,7 +10,7 @@ make_disk "$tmp/db01.img" 2M 2
 set -- "web01=$tmp/web01.img" "db01=$tmp/db01.img"
 seed "$@"
 change "$tmp/web01.img" new 5
-change "$tmp/db01.img" new 5
+change "$tmp/db01.img" newer 5
 disk=$(replica_disk "$dr" web01 vda)
 
 change "$disk" edit 40 41

@@ -16,8 +16,8 @@ is 'vm["web01"]["result"] == "synced"'
 same web01 "$tmp/web01.img"
 # From now on this side is not the one that counts; the others are.
 change "$tmp/web01.img" late 8
-resync_fails 6 'web01.*(final|switch|adopt)' "$vm"
-fails_with 6 'web01.*(final|switch|adopt)' vmseed --home "$hq" export --media "$tmp/caddy" --for dr "$vm"
+resync_fails 6 'web01.*handed over' "$vm"
+fails_with 6 'web01.*handed over' vmseed --home "$hq" export --media "$tmp/caddy" --for dr "$vm"
 resync "db01=$tmp/db01.img"
 cp "$(replica_disk "$dr" web01 vda)" "$tmp/final"
 
@@ -30,7 +30,7 @@ run vmseed --home "$hq" adopt --in-place --discard-changes "$vm"
 change "$(replica_disk "$dr" web01 vda)" there 9
 summed vmseed --home "$dr" --json --progress=none resync --to "$hq" web01
 is 'vm["web01"]["result"] == "synced"'
-cmp "$tmp/web01.img" "$(replica_disk "$dr" web01 vda)"
+cmp "$(replica_disk "$hq" web01 vda)" "$(replica_disk "$dr" web01 vda)"
 
 # Nothing to do is final as well: no block moves, and it can be promoted.
 settle

@@ -33,7 +33,7 @@ for name in "ssh://-oProxyCommand=touch $ran" "ssh://-oProxyCommand=touch%20$ran
 	refused 2 '.' "$name"
 	if grep -q secret "$tmp/err"; then fail 'a password is shown'; fi
 done
-refused 2 'remote-program' ssh://host --remote-program "vmseed; touch $ran"
+refused 2 'remote program' ssh://host --remote-program "vmseed; touch $ran"
 
 # ssh that greets, says nonsense, dies, is not there.
 peer_is sh -c 'echo Welcome to dr; echo Please behave; sleep 30'
@@ -51,7 +51,7 @@ refused 1 '.' ssh://host
 VMSEED_SSH=$tmp/nosuch refused 1 'nosuch' ssh://host
 VMSEED_SSH=$tmp/web01.img refused 1 'web01.img' ssh://host
 no_link
-PATH=${VMSEED%/*} refused 1 'ssh' ssh://host
+refuses 1 'ssh' env PATH="$tmp/nowhere" "$VMSEED" --home "$hq" resync --retries 0 --to ssh://host "$vm"
 
 # The real one: nobody listens, the wrong key, a password wanted, the wrong host, no vmseed there.
 export VMSEED_SSH="$ssh_program"
@@ -66,9 +66,9 @@ sshd_stop
 sshd_configure
 sshd_again
 sshd_allow
-refused 1 'nosuch.*not found|not found' "ssh://$ssh_to$dr" --remote-program nosuch
+refused 1 'not installed there, or not in PATH' "ssh://$ssh_to$dr" --remote-program nosuch
 refused 1 '.' "ssh://$ssh_to$dr" --remote-program true
-refused 2 'home' "ssh://$ssh_to$tmp/nowhere"
+refused 1 'no home' "ssh://$ssh_to$tmp/nowhere"
 sshd_allow 'echo This account is not available.; exit 1'
 refused 1 'This account is not available' "ssh://$ssh_to$dr"
 ssh-keygen -q -t ed25519 -N '' -f "$tmp/ssh/another"

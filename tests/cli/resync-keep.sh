@@ -44,10 +44,11 @@ each_is_right() {
 	done
 }
 
-# ext4 cannot: nothing is done, and without --keep all goes well.
+# ext4 cannot: that is said, and without --keep all goes well.
 seed_into "$tmp/store-ext4"
 change "$tmp/web01.img" ext4 7
-resync_fails 2 'share blocks|reflink' --keep 3 "$vm"
+try vmseed --home "$hq" resync --to "$dr" --keep 3 "$vm"
+grep -Eq 'recovery point.*(share|xfs|btrfs)' "$tmp/err" || fail "--keep on ext4: no word: $(cat "$tmp/err")"
 resync "$vm"
 same web01 "$tmp/web01.img"
 

@@ -57,7 +57,7 @@ truncate -s 8M "$tmp/web01.img"
 change "$tmp/web01.img" more $(seq 1 100)
 used=$(df -k --output=used "$tmp/room" | tail -n 1)
 mount -o "remount,size=$((used + 1000))k" "$tmp/room"
-resync_fails 3 '1 of 2 VMs are not up to date' "$@"
+resync_fails 3 '1 of 2 VMs are not up to date' "$2" "$1"
 is 'vm["web01"]["result"] == "failed" and vm["web01"]["error"]["kind"] == "medium"'
 is 'vm["db01"]["result"] == "synced"'
 same db01 "$tmp/db01.img"

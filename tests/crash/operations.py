@@ -188,7 +188,7 @@ class Resync(Operation):
         lines = self.stand.log.read_text().splitlines() if self.stand.log.exists() else []
         if not lines or int(lines[-1].split()[0]) < shim['AT']:
             return False
-        if done.status not in (0, 1):   # 0: its receipt was on the way already
+        if done.status not in (0, 1, 3):        # 0: its receipt was on the way already
             raise Wrong(f'the far end was killed: {done}')
         if done.status == 0:
             self.stand.must('verify', *self.replica_args(), home=self.stand.dr)
@@ -215,7 +215,7 @@ class Resync(Operation):
             self.check(complete=False)
             for vm in NAMES:
                 folder = self.stand.sync_folder(vm)
-                if folder.is_dir() and self.stand.arrived(vm) < before[vm]:
+                if folder.is_dir() and not self.stand.arrived(vm) >= before[vm]:
                     raise Wrong(f'verify took away what had arrived of {vm}')
 
     def promised(self):
