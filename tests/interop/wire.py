@@ -22,7 +22,7 @@ BLOCK, PIECE, FRAME_MAX, PART = 65536, 4096, 262144, 131072
 ZERO, MISSING = bytes(32), b"\xff" * 32
 ALIVE, START, HELLO, PROOF = 0, 1, 8, 9
 NAMES = dict(enumerate("WANT HEAD MORE OFFER BASE FILE CHANGES CHANGES_END DESCEND NODES NEED "
-                       "REQUEST BLOCK ARRIVED MANIFEST RECEIPT REFUSE FAIL BYE PROGRESS".split(),
+                       "REQUEST BLOCK ARRIVED MANIFEST RECEIPT REFUSE FAIL BYE PROGRESS NOTE".split(),
                        16)) | {HELLO: "HELLO", PROOF: "PROOF"}
 TYPES = {name: number for number, name in NAMES.items()}
 DOCUMENTS = ("PROOF", "OFFER", "MANIFEST", "RECEIPT")
@@ -327,6 +327,7 @@ TAKES = {
     "BLOCK": take_block,
     "REFUSE": take_error,
     "FAIL": take_error,
+    "NOTE": take_error,
     "BYE": lambda t: {},
     "PROGRESS": lambda t: {"phase": t.below(1, 2, "phase"), "": t.zero(7), "done": t.uint(8),
                            "of": t.uint(8)},
@@ -432,7 +433,7 @@ class Link:
             need(number in NAMES, "a message of unknown type")
             name = NAMES[number]
             message = take(name, body)
-            if name == "PROGRESS":
+            if name in ("PROGRESS", "NOTE"):
                 continue
             self.note(1, struct.pack("<IB3x", length, number) + body)
             if name == "FAIL":
