@@ -17,7 +17,7 @@
 #include "replica/sync.h"
 #include "resync/resync.h"
 #include "resync_show.h"
-#include "vm_argument.h"
+#include "vm_arg.h"
 #include "window.h"
 
 #define RETRIES_MAX 1000
@@ -97,9 +97,11 @@ static int abort_all(struct cli *cli, const char **names, struct seed_error *err
 
 /* ---- the VMs ---- */
 
-static int add_def(void *arg, struct seed_vmdef *def, struct seed_error *err)
+static int add_def(void *arg, const char *name, struct seed_vmdef *def,
+		   const struct seed_error *why, struct seed_error *err)
 {
-	return seed_resync_add_def(arg, def, err);
+	return def ? seed_resync_add_def(arg, def, err) :
+		     seed_resync_add_failed(arg, name, why, err);
 }
 
 static int gather(struct cli *cli, int home, const struct resync_args *a, const char **names,
@@ -108,7 +110,7 @@ static int gather(struct cli *cli, int home, const struct resync_args *a, const 
 	if (a->all && a->from)
 		return 0;		/* known once the other end is */
 	if (a->all) {
-		if (vm_argument_all(cli, home, add_def, run, err) < 0)
+		if (vm_arg_all(cli, home, add_def, run, err) < 0)
 			return -1;
 		if (!run->vms.count)
 			return seed_error_set(err, SEED_ERR_USAGE,
@@ -121,7 +123,7 @@ static int gather(struct cli *cli, int home, const struct resync_args *a, const 
 		if (a->from) {
 			if (seed_resync_add_name(run, *names, err) < 0)
 				return -1;
-		} else if (vm_argument_read(cli, home, *names, &def, err) < 0 ||
+		} else if (vm_arg_read(cli, &def, *names, NULL, err) < 0 ||
 			   seed_resync_add_def(run, def, err) < 0) {
 			return -1;
 		}
@@ -141,10 +143,12 @@ static int refuse_twins(const struct seed_resync *run, const struct seed_site *o
 			char one[SEED_QUOTED], two[SEED_QUOTED];
 			struct seed_id x, y;
 
-			if (a->def ? seed_source_vm_uuid(&x, a->def, own, err) < 0 ||
-				     seed_source_vm_uuid(&y, b->def, own, err) < 0 : false)
+			bool defs = a->def && b->def;
+
+			if (defs && (seed_source_vm_uuid(&x, a->def, own, err) < 0 ||
+				     seed_source_vm_uuid(&y, b->def, own, err) < 0))
 				return -1;
-			if (a->def ? seed_id_equal(&x, &y) : strcmp(a->name, b->name) == 0)
+			if (defs ? seed_id_equal(&x, &y) : strcmp(a->name, b->name) == 0)
 				return seed_error_set(err, SEED_ERR_USAGE, "%s and %s are one VM: name it once",
 						      seed_quote(a->name, one, sizeof(one)),
 						      seed_quote(b->name, two, sizeof(two)));

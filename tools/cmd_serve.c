@@ -6,7 +6,7 @@
 
 #include "commands.h"
 #include "resync/resync.h"
-#include "vm_argument.h"
+#include "vm_arg.h"
 
 /* The protocol has stdin and stdout for itself: whatever else would be printed goes to stderr. */
 static int take_streams(int *in, int *out, struct seed_error *err)
@@ -38,7 +38,7 @@ int cmd_serve(struct cli *cli, int argc, const char **argv, struct seed_error *e
 				      "vmseed --home /srv/dr serve --peer hq --vm web01" } });
 	const struct seed_trusted *known;
 	struct seed_resync_options opt = {
-		.find_def = vm_argument_of_record,
+		.find_def = vm_arg_of_record,
 		.find_arg = cli,
 	};
 	int in, out;

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "vm_arg.h"
 
+#include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/text.h"
+#include "base/vec.h"
+#include "capture/vm_file.h"
 #include "handover/promote.h"
 #include "replica/home_store.h"
 
@@ -13,8 +18,8 @@ bool vm_arg_is_name(const char *arg)
 	return !strchr(arg, '=') && access(arg, F_OK) != 0;
 }
 
-int vm_arg_read(struct cli *cli, struct seed_vmdef **out, const char *arg,
-		const struct seed_id *uuid, struct seed_error *err)
+static int read_replica_or_file(struct cli *cli, struct seed_vmdef **out, const char *arg,
+				const struct seed_id *uuid, struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) char *path = NULL;
 	SEED_AUTO(seed_fd_closep) int store = -1;
@@ -31,4 +36,128 @@ int vm_arg_read(struct cli *cli, struct seed_vmdef **out, const char *arg,
 		return seed_vmdef_read(out, arg, uuid, err);
 	*err = why;
 	return -1;
+}
+
+/* ---- the VM of a record ---- */
+
+static int read_promoted(struct cli *cli, const struct seed_id *uuid, struct seed_vmdef **out,
+			 struct seed_error *err)
+{
+	SEED_AUTO(seed_freep) char *path = NULL;
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	char text[SEED_UUID_TEXT];
+	int home;
+
+	if (cli_home(cli, &home, err) < 0 ||
+	    seed_store_open(&store, home, NULL, false, &path, err) < 0)
+		return -1;
+	return seed_promoted_vmdef(out, store, path, seed_uuid_text(uuid, text), err);
+}
+
+int vm_arg_of_record(void *arg, const char *definition, const struct seed_id *uuid,
+		     struct seed_vmdef **out, struct seed_error *err)
+{
+	if (definition)
+		return seed_vmdef_read(out, definition, definition[0] != '/' ? uuid : NULL, err);
+	if (read_promoted(arg, uuid, out, err) == 0)
+		return 0;
+	if (err->kind != SEED_ERR_NOTFOUND)
+		return -1;
+	return seed_error_set(err, SEED_ERR_USAGE,
+			      "where its definition is was not noted yet: name the file, or NAME=DISK, once");
+}
+
+/* ---- records ---- */
+
+struct record {
+	char *name, *definition;
+	struct seed_id uuid;
+};
+
+struct records {
+	const char *wanted;		/* a name or uuid; NULL: all that may be signed for */
+	struct seed_vec found;		/* struct record */
+};
+
+static void free_records(struct records *r)
+{
+	for (size_t i = 0; i < r->found.count; i++) {
+		struct record *record = seed_vec_at(&r->found, i);
+
+		free(record->name);
+		free(record->definition);
+	}
+	seed_vec_free(&r->found);
+}
+
+static int look(const struct seed_vm_file *file, const struct seed_error *why, void *arg,
+		struct seed_error *err)
+{
+	struct records *r = arg;
+	struct record record = { 0 };
+	char uuid[SEED_UUID_TEXT];
+
+	(void)why;
+	if (!file || (r->wanted ? strcmp(file->name, r->wanted) != 0 &&
+		      strcasecmp(seed_uuid_text(&file->uuid, uuid), r->wanted) != 0 :
+		      file->handed_over))
+		return 0;
+	record.uuid = file->uuid;
+	record.name = strdup(file->name);
+	record.definition = file->definition ? strdup(file->definition) : NULL;
+	if (record.name && (!file->definition || record.definition) &&
+	    seed_vec_push(&r->found, sizeof(record), &record))
+		return 0;
+	free(record.name);
+	free(record.definition);
+	return seed_error_sys(err, ENOMEM, "VM");
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct record *)a)->name, ((const struct record *)b)->name);
+}
+
+int vm_arg_all(struct cli *cli, int home,
+	       int (*add)(void *arg, const char *name, struct seed_vmdef *def,
+			  const struct seed_error *why, struct seed_error *err), void *arg,
+	       struct seed_error *err)
+{
+	SEED_AUTO(free_records) struct records r = { 0 };
+
+	if (seed_vm_file_each(home, look, &r, err) < 0)
+		return -1;
+	if (r.found.count)
+		qsort(r.found.items, r.found.count, r.found.size, by_name);
+	for (size_t i = 0; i < r.found.count; i++) {
+		const struct record *record = seed_vec_at(&r.found, i);
+		struct seed_error why = { 0 };
+		struct seed_vmdef *def = NULL;
+
+		vm_arg_of_record(cli, record->definition, &record->uuid, &def, &why);
+		if (add(arg, record->name, def, &why, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int vm_arg_read(struct cli *cli, struct seed_vmdef **out, const char *arg,
+		const struct seed_id *uuid, struct seed_error *err)
+{
+	SEED_AUTO(free_records) struct records r = { .wanted = arg };
+	char quoted[SEED_QUOTED];
+	int home;
+
+	if (read_replica_or_file(cli, out, arg, uuid, err) == 0)
+		return 0;
+	/* What exists, or has '=' or '/', was meant as what it looks like: its error is the right one. */
+	if (uuid || !vm_arg_is_name(arg) || strchr(arg, '/') || err->kind != SEED_ERR_USAGE ||
+	    cli_home(cli, &home, NULL) < 0 || seed_vm_file_each(home, look, &r, NULL) < 0 ||
+	    r.found.count == 0)
+		return -1;
+	if (r.found.count > 1)
+		return seed_error_set(err, SEED_ERR_USAGE, "%s: several VMs have that name: give the uuid",
+				      seed_quote(arg, quoted, sizeof(quoted)));
+	return vm_arg_of_record(cli, ((struct record *)r.found.items)->definition,
+				&((struct record *)r.found.items)->uuid, out, err);
 }

@@ -16,6 +16,9 @@ int window_parse(struct window *out, const char *text, struct seed_error *err)
 	    (h2 == 24 && m2))
 		return seed_error_set(err, SEED_ERR_USAGE, "--window %s: not a time of day as 22:00-06:00",
 				      seed_quote(text, quoted, sizeof(quoted)));
+	if (h1 * 60 + m1 == h2 * 60 + m2)
+		return seed_error_set(err, SEED_ERR_USAGE, "--window %s: ends when it begins",
+				      seed_quote(text, quoted, sizeof(quoted)));
 	out->from = (int)(h1 * 60 + m1) % 1440;
 	out->to = (int)(h2 * 60 + m2) % 1440;
 	return 0;

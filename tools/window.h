@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 struct window {
-	int from, to;		/* minutes of the day; equal: always */
+	int from, to;		/* minutes of the day; equal: the whole day (00:00-24:00) */
 };
 
 /* USAGE with the text when it is none. */

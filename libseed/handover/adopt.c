@@ -418,9 +418,10 @@ static int adopt_replica(struct adopting *a, struct seed_replica *r, struct seed
 	const struct seed_vmdef def = { .name = r->vm_name, .uuid = r->uuid, .has_uuid = true };
 
 	a->out->already = r->state == SEED_REPLICA_CANDIDATE;
+	if (r->state == SEED_REPLICA_SEEDING)
+		return seed_error_set(err, SEED_ERR_USAGE, "is seeding: let it be finished first");
 	if (!a->out->already && r->state != SEED_REPLICA_PROMOTED)
-		return seed_error_set(err, SEED_ERR_USAGE, "is %s: it is a replica already, and needs no "
-				      "adopting", seed_replica_state_name(r->state));
+		return seed_adopt_edited(r, a->out, a->opt, err);
 	if (!has_record(a->opt->home, &r->uuid))
 		return seed_error_set(err, SEED_ERR_NOTFOUND, "has no record in vms/: nothing tells what its disks "
 				      "were");

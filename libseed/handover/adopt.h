@@ -4,7 +4,7 @@
  * The first resync to it proves whose they are and brings the differences alone.
  *
  * Two kinds: a VM of this site that another site goes on with, and a replica that was promoted here
- * and is to be a replica again. Either way its record is marked as handed over: this site signs no
+ * and is to be a replica again. (A third stays a replica: edited.c.) Either way its record is marked as handed over: this site signs no
  * more manifests of it until its replica is promoted here.
  *
  * What the disks hold is compared with the kept lists of their last reading, the last that any other
@@ -63,7 +63,9 @@ void seed_adopted_clear(struct seed_adopted *adopted);
  */
 int seed_adopt_vm(struct seed_adopted *out, const struct seed_vmdef *def,
 		  const struct seed_adopt_options *opt, struct seed_error *err);
-/* A promoted replica, by its folder. USAGE when it is not promoted; else as above. */
+/* A replica, by its folder: one that was promoted becomes a candidate; of one that was not, and that
+ * somebody wrote to, the blocks that differ are given up (with @discard) and missing from then on.
+ * USAGE when it is neither; else as above. */
 int seed_adopt_replica(struct seed_adopted *out, const char *folder,
 		       const struct seed_adopt_options *opt, struct seed_error *err);
 

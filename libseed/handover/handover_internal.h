@@ -7,6 +7,7 @@
 #include "base/event.h"
 #include "capture/source_vm.h"
 #include "doc/json.h"
+#include "handover/adopt.h"
 #include "image/source.h"
 #include "replica/replica.h"
 #include "trust/keyfile.h"
@@ -84,5 +85,12 @@ int seed_place_copies(const struct seed_placing *p, bool *shared, struct seed_er
 int seed_place_may_move(const struct seed_placing *p, struct seed_error *err);
 /* Move those that are not there yet. */
 int seed_place_moved(const struct seed_placing *p, struct seed_error *err);
+
+/* ---- edited.c: a replica that somebody wrote to ---- */
+
+/* Gives up what was written: the blocks are missing from then on, the replica incomplete. USAGE when none
+ * differ, IDENTITY when some do and that was not asked for. @r is locked. */
+int seed_adopt_edited(struct seed_replica *r, struct seed_adopted *out,
+		      const struct seed_adopt_options *opt, struct seed_error *err);
 
 #endif

@@ -168,9 +168,7 @@ static int send_batch(struct fetch *t, struct seed_error *err)
 	if (!t->batch.count)
 		return 0;
 	if (t->r->s->opt->may_go_on && !t->r->s->opt->may_go_on(t->r->s->opt->arg))
-		return seed_error_set(err, SEED_ERR_PARTIAL,
-				      "the window closed before it was done: the next run goes on where this "
-				      "one stopped");
+		return seed_error_set(err, SEED_ERR_PARTIAL, SEED_WINDOW_CLOSED);
 	if (seed_msg_request_put(&buf, &t->batch, err) < 0) {
 		seed_buf_free(&buf);
 		return -1;

@@ -223,28 +223,33 @@ static int say_diverged(const struct seed_receiving *r, const struct seed_lineag
 			      "... --discard-changes' where it is", ours, theirs);
 }
 
-static int check_line(const struct seed_receiving *r, const char *what,
-		      const struct seed_lineage *have, uint64_t generation, struct seed_error *err)
+static int say_rollback(const struct seed_receiving *r, const char *what, uint64_t generation,
+			struct seed_error *err)
 {
-	const struct seed_offer *o = &r->offer;
-	bool gives_up = r->replica && r->replica->discard;
+	return seed_error_set(err, SEED_ERR_IDENTITY,
+			      "a rollback: %s is generation %" PRIu64 " and generation %" PRIu64
+			      " is offered. Was %s's home restored from a backup?", what, generation,
+			      r->offer.generation, r->s->peer->name);
+}
 
-	switch (seed_lineage_compare(have, generation, &o->lineage, o->generation)) {
+static int check_line(const struct seed_receiving *r, const char *what,
+		      enum seed_lineage_relation relation, const struct seed_lineage *have,
+		      uint64_t generation, struct seed_error *err)
+{
+	switch (relation) {
 	case SEED_LINEAGE_NEWER:
-		if (o->generation - generation > GENERATION_JUMP)
+		if (r->offer.generation > generation &&
+		    r->offer.generation - generation > GENERATION_JUMP)
 			return seed_error_set(err, SEED_ERR_IDENTITY,
 					      "a jump from generation %" PRIu64 " to %" PRIu64 ": was that "
 					      "meant? Carry a seed of it over once ('vmseed export')",
-					      generation, o->generation);
+					      generation, r->offer.generation);
 		return 0;
 	case SEED_LINEAGE_SAME:
 	case SEED_LINEAGE_OLDER:
-		return seed_error_set(err, SEED_ERR_IDENTITY,
-				      "a rollback: %s is generation %" PRIu64 " and generation %" PRIu64
-				      " is offered. Was %s's home restored from a backup?", what, generation,
-				      o->generation, r->s->peer->name);
+		return say_rollback(r, what, generation, err);
 	case SEED_LINEAGE_DIVERGED:
-		return gives_up ? 0 : say_diverged(r, have, generation, err);
+		return say_diverged(r, have, generation, err);
 	case SEED_LINEAGE_UNRELATED:
 		break;
 	}
@@ -252,6 +257,18 @@ static int check_line(const struct seed_receiving *r, const char *what,
 			      "%s has another history: no timeline is common with what is offered. If %s lost "
 			      "its record of the VM, import a new seed into another store", what,
 			      r->s->peer->name);
+}
+
+/* A candidate that gives up what came after a fork gives up its mark with it. */
+static enum seed_lineage_relation mark_relation(const struct seed_receiving *r,
+						const struct seed_mark *mark)
+{
+	enum seed_lineage_relation relation =
+		seed_lineage_compare(&mark->lineage, mark->generation, &r->offer.lineage,
+				     r->offer.generation);
+
+	return relation == SEED_LINEAGE_DIVERGED && r->replica && r->replica->discard ?
+		       SEED_LINEAGE_NEWER : relation;
 }
 
 int seed_receiver_judge(struct seed_receiving *r, struct seed_error *err)
@@ -264,12 +281,14 @@ int seed_receiver_judge(struct seed_receiving *r, struct seed_error *err)
 		return seed_error_set(err, SEED_ERR_IDENTITY,
 				      "its last timeline is another site's than %s's", r->s->peer->name);
 	if (r->replica && r->replica->state != SEED_REPLICA_SEEDING &&
-	    check_line(r, "the replica", &r->replica->lineage, r->replica->generation, err) < 0)
+	    check_line(r, "the replica",
+		       seed_replica_relation(r->replica, line, o->generation),
+		       &r->replica->lineage, r->replica->generation, err) < 0)
 		return -1;
 	if (seed_mark_read(&mark, r->s->opt->home, &o->origin, &o->uuid, err) < 0)
 		return -1;
-	if (mark.known && check_line(r, "what was accepted here", &mark.lineage, mark.generation,
-				     err) < 0)
+	if (mark.known && check_line(r, "what was accepted here", mark_relation(r, &mark),
+				     &mark.lineage, mark.generation, err) < 0)
 		return -1;
 	if (!r->replica && !(r->head.flags & SEED_WANT_OVER_WIRE))
 		return seed_error_set(err, SEED_ERR_NOTFOUND,

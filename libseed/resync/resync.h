@@ -82,6 +82,9 @@ struct seed_resync {
 /* Takes @def, also on failure. */
 int seed_resync_add_def(struct seed_resync *run, struct seed_vmdef *def, struct seed_error *err);
 int seed_resync_add_name(struct seed_resync *run, const char *name, struct seed_error *err);
+/* One that could not even be begun has its verdict with the others. */
+int seed_resync_add_failed(struct seed_resync *run, const char *name, const struct seed_error *why,
+			   struct seed_error *err);
 void seed_resync_clear(struct seed_resync *run);
 
 /**

@@ -50,6 +50,19 @@ int seed_resync_add_def(struct seed_resync *run, struct seed_vmdef *def, struct 
 	return seed_error_sys(err, ENOMEM, "resync");
 }
 
+int seed_resync_add_failed(struct seed_resync *run, const char *name, const struct seed_error *why,
+			   struct seed_error *err)
+{
+	struct seed_resync_vm *vm = add(run);
+
+	if (vm) {
+		vm->result = SEED_RESYNC_FAILED;
+		vm->err = *why;
+		vm->name = strdup(name);
+	}
+	return vm && vm->name ? 0 : seed_error_sys(err, ENOMEM, "resync");
+}
+
 int seed_resync_add_name(struct seed_resync *run, const char *name, struct seed_error *err)
 {
 	struct seed_resync_vm *vm;
@@ -277,10 +290,10 @@ static bool goes_on(const struct run *run, const struct seed_error *why, size_t 
 {
 	if ((run->out->vms.count && count_waiting(run) == 0) || why->kind == SEED_ERR_CANCELLED || !may_go_on(run))
 		return false;
-	/* Whoever was never there, or never understood us, will not be there a second later: only a
-	 * link that stood is worth it. */
+	/* Whoever never said a word (no such host, no home there) will not a second later either: only
+	 * a link that stood is worth it. */
 	if (why->kind == SEED_ERR_LINK)
-		return run->out->peer[0] && (*tries)++ < run->opt->retries;
+		return run->out->received && (*tries)++ < run->opt->retries;
 	/* A VM's own fault: the others have not had their turn. */
 	return count_waiting(run) < before;
 }

@@ -166,6 +166,8 @@ static int take_request(struct answering *a, const struct seed_frame *f, struct 
 
 	if (!m)
 		return seed_error_sys(err, ENOMEM, "REQUEST");
+	if (a->s->opt->may_go_on && !a->s->opt->may_go_on(a->s->opt->arg))
+		return seed_error_set(err, SEED_ERR_PARTIAL, SEED_WINDOW_CLOSED);
 	if (seed_msg_request_get(m, f, err) < 0)
 		return -1;
 	if (m->disk >= a->r->disks.count)

@@ -14,6 +14,9 @@
 
 struct seed_known;
 
+#define SEED_WINDOW_CLOSED \
+	"the window closed before it was done: the next run goes on where this one stopped"
+
 struct seed_session {
 	struct seed_channel *ch;
 	const struct seed_resync_options *opt;
