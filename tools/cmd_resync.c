@@ -232,7 +232,7 @@ static int run_resync(struct cli *cli, const struct resync_args *a, const char *
 		opt.arg = &window;
 	}
 	if (cli->dry_run)
-		return resync_show_plan(cli, run, &dest, err);
+		return resync_show_plan(cli, run, &dest, opt.pull, err);
 	rc = seed_resync_run(run, &dest, &how, &opt, err);
 	/* What is wrong with the connection says more than a table of VMs not reached. */
 	if (rc < 0 && !run->peer[0] && !cli->json)

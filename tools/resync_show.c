@@ -159,10 +159,10 @@ int resync_show(struct cli *cli, const struct seed_resync *run, const char *dest
 }
 
 int resync_show_plan(struct cli *cli, const struct seed_resync *run, const struct seed_dest *dest,
-		     struct seed_error *err)
+		     bool pulled, struct seed_error *err)
 {
 	if (cli->json)
-		return print_json(run, dest->text, false, 0, err);
+		return print_json(run, dest->text, pulled, 0, err);
 	for (size_t i = 0; i < run->vms.count; i++) {
 		const struct seed_resync_vm *vm = seed_vec_at(&run->vms, i);
 		char name[SEED_QUOTED];

@@ -10,6 +10,6 @@ int resync_show(struct cli *cli, const struct seed_resync *run, const char *dest
 		uint64_t ms, struct seed_error *err);
 /* -n: what would be done, without asking the other end. */
 int resync_show_plan(struct cli *cli, const struct seed_resync *run, const struct seed_dest *dest,
-		     struct seed_error *err);
+		     bool pulled, struct seed_error *err);
 
 #endif

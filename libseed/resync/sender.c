@@ -330,6 +330,18 @@ static int exchange(struct seed_session *s, struct seed_vm_reading *r, struct se
 	return transfer(s, r, vm, refused, err);
 }
 
+/* Before anything is said: where nothing has changed no manifest is signed, and the receipt alone hands
+ * the VM over. */
+static int check_still(const struct seed_session *s, const struct seed_resync_vm *vm,
+		       struct seed_error *err)
+{
+	if (!s->opt->final || vm->captured <= SEED_CAPTURED_SNAPSHOT)
+		return 0;
+	return seed_error_set(err, SEED_ERR_BUSY,
+			      "it changed, or could not be held, while it was read: for --final shut it down "
+			      "first");
+}
+
 int seed_sender_vm(struct seed_session *s, const struct seed_vmdef *def, struct seed_resync_vm *vm,
 		   struct seed_error *err)
 {
@@ -353,6 +365,8 @@ int seed_sender_vm(struct seed_session *s, const struct seed_vmdef *def, struct 
 	for (size_t i = 0; i < r->disks.count; i++)
 		if (disk_at(r, i)->facts.captured > vm->captured)
 			vm->captured = disk_at(r, i)->facts.captured;
+	if (check_still(s, vm, &vm->err) < 0)
+		return s->caller ? 0 : seed_session_refuse(s, &vm->err, err);
 	if (exchange(s, r, vm, &refused, &why) == 0)
 		return 0;
 	vm->result = SEED_RESYNC_FAILED;

@@ -254,9 +254,9 @@ int seed_channel_send2(struct seed_channel *ch, uint8_t type, const void *head, 
 	if (!node)
 		return seed_error_sys(err, ENOMEM, "frame");
 	if (head_len)
-		memcpy(node->bytes + SEED_FRAME_HEAD, head, head_len);
+		memcpy(node->bytes + SEED_FRAME_HEAD_SIZE, head, head_len);
 	if (len)
-		memcpy(node->bytes + SEED_FRAME_HEAD + head_len, data, len);
+		memcpy(node->bytes + SEED_FRAME_HEAD_SIZE + head_len, data, len);
 	return queue_out(ch, node, err);
 }
 
@@ -277,7 +277,7 @@ int seed_channel_start(struct seed_channel *ch, unsigned int window_log, struct 
 	node = seed_frame_node_new(SEED_FRAME_START, 1);
 	if (!node)
 		return seed_error_sys(err, ENOMEM, "frame");
-	node->bytes[SEED_FRAME_HEAD] = (uint8_t)window_log;
+	node->bytes[SEED_FRAME_HEAD_SIZE] = (uint8_t)window_log;
 	ch->started = true;
 	return queue_out(ch, node, err);
 }
@@ -317,7 +317,7 @@ static int receive(struct seed_channel *ch, struct seed_frame *out, bool wait, b
 	free(ch->current);
 	ch->current = node;
 	*out = (struct seed_frame){ .type = node->type, .len = node->len,
-				    .data = node->bytes + SEED_FRAME_HEAD };
+				    .data = node->bytes + SEED_FRAME_HEAD_SIZE };
 	return 0;
 }
 

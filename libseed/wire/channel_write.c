@@ -172,7 +172,7 @@ static int flush(struct writing *w, struct seed_error *err)
 static int put_frame(struct writing *w, const struct seed_frame_node *node,
 		     struct seed_error *err)
 {
-	size_t len = SEED_FRAME_HEAD + node->len;
+	size_t len = SEED_FRAME_HEAD_SIZE + node->len;
 
 	if ((w->zstd ? put_zstd(w, node->bytes, len, err) : put(w, node->bytes, len, err)) < 0)
 		return -1;
@@ -183,7 +183,7 @@ static int put_frame(struct writing *w, const struct seed_frame_node *node,
 	w->judged_ns = now_ns();
 	w->link_ns = w->zstd_ns = 0;
 	/* Here and not in start(): zstd's own thread takes the signal mask of this one. */
-	return seed_zstd_writer_new(&w->zstd, node->bytes[SEED_FRAME_HEAD], err);
+	return seed_zstd_writer_new(&w->zstd, node->bytes[SEED_FRAME_HEAD_SIZE], err);
 }
 
 static int put_alive(struct writing *w, struct seed_error *err)

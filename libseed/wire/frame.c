@@ -16,7 +16,7 @@
 #define SHOWN 60u	/* bytes of a greeting that is none */
 
 struct seed_frame_reader {
-	uint8_t head[SEED_FRAME_HEAD];
+	uint8_t head[SEED_FRAME_HEAD_SIZE];
 	struct seed_frame_node *node;	/* once the header is complete */
 	size_t filled;			/* bytes of the header, or of the node behind it */
 	unsigned int window_log;
@@ -78,7 +78,7 @@ int seed_preamble_check(const uint8_t *data, struct seed_error *err)
 
 struct seed_frame_node *seed_frame_node_new(uint8_t type, uint32_t len)
 {
-	struct seed_frame_node *node = malloc(sizeof(*node) + SEED_FRAME_HEAD + len);
+	struct seed_frame_node *node = malloc(sizeof(*node) + SEED_FRAME_HEAD_SIZE + len);
 
 	assert(len <= SEED_FRAME_MAX);
 	if (!node)
@@ -180,8 +180,8 @@ int seed_frame_reader_feed(struct seed_frame_reader *r, const uint8_t *data, siz
 
 	*got = NULL;
 	for (;;) {
-		uint8_t *to = r->node ? r->node->bytes + SEED_FRAME_HEAD : r->head;
-		size_t room = (r->node ? r->node->len : SEED_FRAME_HEAD) - r->filled;
+		uint8_t *to = r->node ? r->node->bytes + SEED_FRAME_HEAD_SIZE : r->head;
+		size_t room = (r->node ? r->node->len : SEED_FRAME_HEAD_SIZE) - r->filled;
 		size_t step = 0, made = 0;
 
 		if (room && take(r, data + at, len - at, &step, to + r->filled, room, &made,
@@ -198,7 +198,7 @@ int seed_frame_reader_feed(struct seed_frame_reader *r, const uint8_t *data, siz
 			return -1;
 	}
 	if (r->node->type == SEED_FRAME_START &&
-	    obey_start(r, r->node->bytes[SEED_FRAME_HEAD], err) < 0)
+	    obey_start(r, r->node->bytes[SEED_FRAME_HEAD_SIZE], err) < 0)
 		return -1;
 	*used = at;
 	*got = seed_steal(&r->node);

@@ -15,7 +15,7 @@
 #define SEED_PREAMBLE_SIZE 16u
 #define SEED_PREAMBLE_MAGIC "VMSEEDWR"
 #define SEED_PREAMBLE_MAGIC_LEN 8u
-#define SEED_FRAME_HEAD 8u
+#define SEED_FRAME_HEAD_SIZE 8u
 
 /* Fills @out with SEED_PREAMBLE_SIZE bytes. */
 void seed_preamble_put(uint8_t *out);
@@ -30,7 +30,7 @@ struct seed_frame_node {
 	struct seed_frame_node *next;
 	uint32_t len;			/* bytes behind the header */
 	uint8_t type;
-	uint8_t bytes[];		/* SEED_FRAME_HEAD + @len */
+	uint8_t bytes[];		/* SEED_FRAME_HEAD_SIZE + @len */
 };
 
 /* Header filled in, body not; NULL: no memory. @len is at most SEED_FRAME_MAX; free() frees it. */
@@ -38,7 +38,7 @@ struct seed_frame_node *seed_frame_node_new(uint8_t type, uint32_t len);
 /* What it costs in a queue. */
 static inline size_t seed_frame_node_cost(const struct seed_frame_node *node)
 {
-	return sizeof(*node) + SEED_FRAME_HEAD + node->len + 16;
+	return sizeof(*node) + SEED_FRAME_HEAD_SIZE + node->len + 16;
 }
 
 /* Frames out of what arrives behind the preamble, in pieces of any size. */

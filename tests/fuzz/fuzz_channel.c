@@ -32,7 +32,7 @@ static void check_frame(const struct seed_frame_node *node)
 	    node->bytes[4] != node->type || (node->type > 1 && node->type < SEED_FRAME_FIRST))
 		abort();
 	for (uint32_t i = 0; i < node->len; i++)	/* all of it is there */
-		sum += node->bytes[SEED_FRAME_HEAD + i];
+		sum += node->bytes[SEED_FRAME_HEAD_SIZE + i];
 	if (sum == UINT32_MAX)
 		abort();
 }

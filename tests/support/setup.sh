@@ -19,7 +19,7 @@ packages() {
 	check) echo libcmocka-dev bsdutils e2fsprogs libxxhash0 mandoc minisign mount openssh-client \
 		openssh-server openssl perl-base python3 python3-cryptography python3-jsonschema \
 		qemu-utils xfsprogs ;;
-	deep) echo clang libclang-rt-dev valgrind strace zstd jq ;;
+	deep) echo clang libclang-rt-dev valgrind strace zstd jq python3-zstandard ;;
 	fleet) echo mmdebstrap fdisk dosfstools e2fsprogs qemu-system-x86 python3 openssh-server openssh-client ;;
 	bench) echo borgbackup restic rsync qemu-utils tar zstd python3 openssh-server openssh-client ;;
 	bare) echo mmdebstrap git ;;
