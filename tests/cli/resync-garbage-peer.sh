@@ -22,14 +22,14 @@ for kind in $("$peer" --slow); do
 	(
 		peer_is "$peer" "$kind"
 		status=0
-		timeout 150 vmseed --home "$tmp/hq-$kind" resync --retries 0 --to "$dest" "$vm" \
+		timeout 110 vmseed --home "$tmp/hq-$kind" resync --retries 0 --to "$dest" "$vm" \
 			>/dev/null 2>"$tmp/slow-err-$kind-resync" || status=$?
 		echo $status >"$tmp/slow-$kind-resync"
 	) &
 	(
 		status=0
 		"$peer" "$kind" </dev/null | {
-			timeout 150 vmseed --home "$tmp/dr-$kind" serve >/dev/null \
+			timeout 110 vmseed --home "$tmp/dr-$kind" serve >/dev/null \
 				2>"$tmp/slow-err-$kind-serve" || status=$?
 			echo $status >"$tmp/slow-$kind-serve"
 		}
@@ -40,7 +40,7 @@ for kind in $("$peer" --list); do
 	peer_is "$peer" "$kind"
 	start=$(date +%s)
 	case $kind in
-	hello-* | proof-of-noise | empty-proof) wanted=5 ;;	# by the site that it says it is
+	hello-twice | proof-of-noise | empty-proof) wanted=5 ;;	# for the site that it says it is
 	*) wanted=1 ;;
 	esac
 	refuses $wanted 'ssh://peer' timeout 60 vmseed --home "$hq" resync --retries 0 --to "$dest" "$vm"

@@ -64,15 +64,3 @@ replica_is db01 current
 run vmseed --home "$dr" verify --replica web01
 run vmseed --home "$dr" verify --replica db01
 run vmseed --home "$dr" status --check
-
-# Only an order form came: everything is missing, and crosses the wire.
-rm -rf "$dr/replicas" "$dr/marks" "$caddy"
-make_medium "$caddy"
-run vmseed -q --home "$hq" export --no-data --media "$caddy" --for dr "$@"
-try vmseed -q --home "$dr" import --media "$caddy"
-[ "$status" = 3 ] || fail "import of an order form: exit $status"
-resync "$@"
-same web01 "$tmp/web01.img"
-same db01 "$tmp/db01.img"
-run vmseed --home "$dr" verify --replica web01
-run vmseed --home "$dr" verify --replica db01

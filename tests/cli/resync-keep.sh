@@ -11,6 +11,7 @@ if [ -z "${INSIDE:-}" ]; then
 	INSIDE=1 unshare -m "$0" && exit 0 || exit $?
 fi
 two_sites
+cp -a "$dr" "$tmp/dr-new"
 trap 'umount "$tmp"/store-* 2>/dev/null || :; rm -rf "$tmp"' EXIT
 for kind in xfs ext4; do
 	truncate -s 400M "$tmp/$kind.fs"
@@ -22,7 +23,8 @@ make_disk "$tmp/web01.img" 8M 1
 vm=web01=$tmp/web01.img
 
 seed_into() { # STORE
-	rm -rf "$dr/replicas" "$dr/marks" "$tmp/caddy"
+	rm -rf "$dr" "$tmp/caddy"
+	cp -a "$tmp/dr-new" "$dr"
 	make_medium "$tmp/caddy"
 	run vmseed -q --home "$hq" export --media "$tmp/caddy" --for dr "$vm"
 	run vmseed -q --home "$dr" import --media "$tmp/caddy" --store "$1"

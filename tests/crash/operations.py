@@ -230,9 +230,15 @@ class Resync(Operation):
         left = [str(p) for p in (self.stand.dr / 'replicas').glob('*/sync')]
         if left:
             raise Wrong(f'left behind: {left}')
-        marks = list((self.stand.dr / 'marks').iterdir())
-        if len(marks) != len(NAMES):
-            raise Wrong(f'{len(marks)} marks')
+        self.check_marks()
+
+    def check_marks(self):
+        """The highest generation that was ever accepted stands there, whoever finished it."""
+        for vm, (_folder, doc) in self.stand.replicas().items():
+            mark = self.stand.dr / 'marks' / (doc['site'] + '-' + doc['uuid'] + '.chain')
+            found = re.findall(rb'"generation": *(\d+)', mark.read_bytes()) if mark.exists() else []
+            if not found or max(map(int, found)) < doc['generation']:
+                raise Wrong(f'{vm}: its mark is {found}, its generation {doc["generation"]}')
 
 
 class Fill(Resync):

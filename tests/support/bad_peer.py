@@ -10,7 +10,7 @@ import threading
 import time
 
 ALIVE, START, HELLO, PROOF, BLOCK, BYE = 0, 1, 8, 9, 28, 33
-LIMIT = 300             # seconds that any of them lives
+LIMIT = 120             # seconds that any of them lives
 
 
 def preamble(low=1, high=1, magic=b'VMSEEDWR', zero=bytes(4)):
