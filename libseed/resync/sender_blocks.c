@@ -103,6 +103,11 @@ static int send_block(struct answering *a, struct block_job *b, struct seed_erro
 		*err = b->job.err;
 		return -1;
 	}
+	/* Here and not at each REQUEST: they come far ahead of the answers. */
+	if (a->s->opt->may_go_on && !a->s->opt->may_go_on(a->s->opt->arg))
+		return seed_error_set(err, SEED_ERR_PARTIAL,
+				      "the window closed before it was done: the next run goes on where this "
+				      "one stopped");
 	if (b->answer.changed &&
 	    seed_vm_reading_changed(a->r, b->answer.disk, b->answer.index, &b->answer.digest, err) < 0)
 		return -1;
