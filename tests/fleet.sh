@@ -154,7 +154,8 @@ sshd_allow "vmseed --home $dr serve --peer hq"
 step 'resynced over ssh' resync forth "$hq" "ssh://$ssh_to" "$tmp"/xml/*.xml
 step 'every replica equals its source some work later' compare_all .after
 step 'that sent little' is_little "$(crossed forth)" "$first"
-step 'replicas verified' vmseed --home "$dr" verify --replica web01 --replica db01
+step 'web01 verified' vmseed --home "$dr" verify --replica web01
+step 'db01 verified' vmseed --home "$dr" verify --replica db01
 step 'resynced again: nothing changed' resync again "$hq" "ssh://$ssh_to" "$tmp"/xml/*.xml
 step 'and next to nothing sent' [ "$(crossed again)" -lt 16384 ]
 
@@ -164,7 +165,8 @@ step 'that added little' is_little "$second" "$first"
 step 'medium verified again' vmseed --home "$dr" verify --media "$medium"
 step 'imported over the resynced replicas' vmseed --home "$dr" import --media "$medium"
 step 'every replica still equals its source' compare_all .after
-step 'replicas verified again' vmseed --home "$dr" verify --replica web01 --replica db01
+step 'web01 verified again' vmseed --home "$dr" verify --replica web01
+step 'db01 verified again' vmseed --home "$dr" verify --replica db01
 
 step 'web01 boots to its login prompt' boot web01
 

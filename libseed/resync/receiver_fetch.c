@@ -167,8 +167,6 @@ static int send_batch(struct fetch *t, struct seed_error *err)
 
 	if (!t->batch.count)
 		return 0;
-	if (t->r->s->opt->may_go_on && !t->r->s->opt->may_go_on(t->r->s->opt->arg))
-		return seed_error_set(err, SEED_ERR_PARTIAL, SEED_WINDOW_CLOSED);
 	if (seed_msg_request_put(&buf, &t->batch, err) < 0) {
 		seed_buf_free(&buf);
 		return -1;
@@ -298,7 +296,8 @@ static int receive_block(struct fetch *t, struct seed_error *err)
 	struct seed_msg_block m;
 	struct seed_frame f;
 
-	if (seed_session_expect(t->r->s, &f, SEED_FRAME_BLOCK, NULL, err) < 0 ||
+	if (seed_session_may_go_on(t->r->s, err) < 0 ||
+	    seed_session_expect(t->r->s, &f, SEED_FRAME_BLOCK, NULL, err) < 0 ||
 	    seed_msg_block_get(&m, &f, err) < 0)
 		return -1;
 	if (m.disk != w.disk || m.index != w.index)

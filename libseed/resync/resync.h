@@ -34,8 +34,7 @@ struct seed_resync_options {
 	uint64_t limit;			/* bytes a second from sender to receiver; 0: none */
 	unsigned int jobs;
 	uint64_t memory;		/* bytes for knowing the receiver's blocks */
-	/* Asked before each VM and between requests, or blocks that are sent: false ends the run in good
-	 * order. NULL: always. */
+	/* Asked before each VM and between requests: false ends the run in good order. NULL: always. */
 	bool (*may_go_on)(void *arg);
 	void *arg;
 	/* serve: whom and what it is for. NULL: all that trust allows. */

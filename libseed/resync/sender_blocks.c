@@ -103,11 +103,8 @@ static int send_block(struct answering *a, struct block_job *b, struct seed_erro
 		*err = b->job.err;
 		return -1;
 	}
-	/* Here and not at each REQUEST: they come far ahead of the answers. */
-	if (a->s->opt->may_go_on && !a->s->opt->may_go_on(a->s->opt->arg))
-		return seed_error_set(err, SEED_ERR_PARTIAL,
-				      "the window closed before it was done: the next run goes on where this "
-				      "one stopped");
+	if (seed_session_may_go_on(a->s, err) < 0)
+		return -1;
 	if (b->answer.changed &&
 	    seed_vm_reading_changed(a->r, b->answer.disk, b->answer.index, &b->answer.digest, err) < 0)
 		return -1;
@@ -171,8 +168,6 @@ static int take_request(struct answering *a, const struct seed_frame *f, struct 
 
 	if (!m)
 		return seed_error_sys(err, ENOMEM, "REQUEST");
-	if (a->s->opt->may_go_on && !a->s->opt->may_go_on(a->s->opt->arg))
-		return seed_error_set(err, SEED_ERR_PARTIAL, SEED_WINDOW_CLOSED);
 	if (seed_msg_request_get(m, f, err) < 0)
 		return -1;
 	if (m->disk >= a->r->disks.count)

@@ -442,7 +442,15 @@ void seed_session_close(struct seed_session *s)
 	s->known = NULL;
 }
 
-/* ---- what the peer may ---- */
+/* ---- what may be ---- */
+
+int seed_session_may_go_on(const struct seed_session *s, struct seed_error *err)
+{
+	if (!s->opt->may_go_on || s->opt->may_go_on(s->opt->arg))
+		return 0;
+	return seed_error_set(err, SEED_ERR_PARTIAL, "the window closed before it was done: the next run "
+			      "goes on where this one stopped");
+}
 
 static bool is_named(const char *const *names, const char *uuid, const char *name)
 {

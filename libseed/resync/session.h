@@ -14,9 +14,6 @@
 
 struct seed_known;
 
-#define SEED_WINDOW_CLOSED \
-	"the window closed before it was done: the next run goes on where this one stopped"
-
 struct seed_session {
 	struct seed_channel *ch;
 	const struct seed_resync_options *opt;
@@ -74,6 +71,8 @@ int seed_session_document(struct seed_session *s, struct seed_frame *f, size_t m
 int seed_session_send_document(struct seed_session *s, uint8_t type, const char *text, size_t len,
 			       const char *signature, struct seed_error *err);
 
+/* PARTIAL once opt->may_go_on says no: between blocks, so that what arrived is kept. */
+int seed_session_may_go_on(const struct seed_session *s, struct seed_error *err);
 /* May this peer, at this end, touch this VM? --vm, --peer's scope. */
 int seed_session_allows(const struct seed_session *s, const struct seed_id *uuid, const char *name,
 			struct seed_error *err);

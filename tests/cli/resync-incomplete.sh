@@ -33,7 +33,8 @@ same web01 "$tmp/web01.img"
 same db01 "$tmp/db01.img"
 replica_is web01 current
 run vmseed --home "$dr" status --check
-run vmseed --home "$dr" verify --replica web01 --replica db01
+run vmseed --home "$dr" verify --replica web01
+run vmseed --home "$dr" verify --replica db01
 
 # Cut while it comes: what came stays, nothing is sent twice.
 damaged_import
@@ -47,7 +48,8 @@ resync "$@"
 is 'sum(v["fetched_blocks"] + v["local_blocks"] for v in d["vms"]) <= '"$left"
 same web01 "$tmp/web01.img"
 same db01 "$tmp/db01.img"
-run vmseed --home "$dr" verify --replica web01 --replica db01
+run vmseed --home "$dr" verify --replica web01
+run vmseed --home "$dr" verify --replica db01
 
 # The source has moved on: what is missing and what is new, in one.
 damaged_import
@@ -59,7 +61,8 @@ is 'sum(v["fetched_blocks"] for v in d["vms"]) <= 3 + '"$missing"
 same web01 "$tmp/web01.img"
 same db01 "$tmp/db01.img"
 replica_is db01 current
-run vmseed --home "$dr" verify --replica web01 --replica db01
+run vmseed --home "$dr" verify --replica web01
+run vmseed --home "$dr" verify --replica db01
 run vmseed --home "$dr" status --check
 
 # Only an order form came: everything is missing, and crosses the wire.
@@ -71,4 +74,5 @@ try vmseed -q --home "$dr" import --media "$caddy"
 resync "$@"
 same web01 "$tmp/web01.img"
 same db01 "$tmp/db01.img"
-run vmseed --home "$dr" verify --replica web01 --replica db01
+run vmseed --home "$dr" verify --replica web01
+run vmseed --home "$dr" verify --replica db01

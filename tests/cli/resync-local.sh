@@ -45,7 +45,8 @@ same web01 "$tmp/web01.img"
 same db01 "$tmp/db01.img"
 replica_is web01 current
 [ ! -e "$(replica_folder web01)/sync" ] || fail 'sync/ stayed behind'
-run vmseed --home "$dr" verify --replica web01 --replica db01
+run vmseed --home "$dr" verify --replica web01
+run vmseed --home "$dr" verify --replica db01
 run vmseed --home "$dr" status --check
 
 # A few bytes of a block: its 4 KiB pieces cross, not all of it.

@@ -41,7 +41,8 @@ refuses 5 'db01' vmseed --home "$dr" resync --from "ssh://$ssh_to" db01
 same db01 "$tmp/db01.old"
 fails_with 3 'db01' vmseed --home "$dr" resync --from "ssh://$ssh_to" --all
 refuses 1 'nosuch.*not known at hq' vmseed --home "$dr" resync --from "ssh://$ssh_to" nosuch
-run vmseed --home "$dr" verify --replica web01 --replica db01
+run vmseed --home "$dr" verify --replica web01
+run vmseed --home "$dr" verify --replica db01
 
 # Whoever asks must be the site that the manifests are for.
 make_site "$tmp/third" third

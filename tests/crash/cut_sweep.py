@@ -85,8 +85,7 @@ class Cutter:
         arrived = {vm: len(self.stand.arrived(vm) & self.new[vm]) for vm in NAMES}
         decided = {vm for vm in NAMES if (self.stand.sync_folder(vm) / 'replica.json').exists()}
         if turn % 3 == 0:
-            self.stand.must('verify', *(w for vm in NAMES for w in ('--replica', vm)),
-                            home=self.stand.dr)
+            self.stand.verify_all()
             self.stand.check_replicas({OLD, NEW}, complete=False, states=('seeded', 'current'))
         for vm, (_folder, doc) in self.stand.replicas().items():
             if doc['generation'] > OLD or vm in decided:

@@ -30,7 +30,8 @@ struct lose_name {
 
 struct lose_change {			/* of a file's content */
 	struct lose_id file;
-	int fd;				/* our own, never O_DIRECT */
+	int fd;				/* our own, never O_DIRECT, only read from: whoever holds a
+					 * file open for writing is in the way of its leases */
 	off64_t size;			/* before */
 	off64_t offset;
 	char *bytes;			/* before, at @offset */
@@ -196,7 +197,7 @@ static int lose_own_fd(struct lose_id id, int fd)
 			return c->fd;
 	}
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	own = real.openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+	own = real.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (own >= 0) {		/* out of the way of the program's own numbers */
 		fd = fcntl(own, F_DUPFD_CLOEXEC, 410);
 		close(own);
@@ -310,25 +311,43 @@ static void lose_undo_name(const struct lose_name *name)
 	}
 }
 
+static int lose_writable(const struct lose_change *c)
+{
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", c->fd);
+	fd = real.openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		lose_fail("a file to undo");
+	return fd;
+}
+
 static void lose_undo_change(const struct lose_change *c)
 {
-	if (c->len && real.pwrite(c->fd, c->bytes, c->len, c->offset) != (ssize_t)c->len)
+	int fd = lose_writable(c);
+
+	if (c->len && real.pwrite(fd, c->bytes, c->len, c->offset) != (ssize_t)c->len)
 		lose_fail("undo a write");
-	if (real.ftruncate(c->fd, c->size) < 0)
+	if (real.ftruncate(fd, c->size) < 0)
 		lose_fail("undo a size");
+	close(fd);
 }
 
 /* Sectors at random: those behind the old end become zeroes. */
 static void lose_undo_sectors(const struct lose_change *c)
 {
+	int fd = lose_writable(c);
+
 	for (size_t at = 0, len; at < c->len; at += len) {
 		len = 512 - (size_t)(c->offset + (off64_t)at) % 512;
 		if (len > c->len - at)
 			len = c->len - at;
 		if (lose_random() % 2 &&
-		    real.pwrite(c->fd, c->bytes + at, len, c->offset + (off64_t)at) != (ssize_t)len)
+		    real.pwrite(fd, c->bytes + at, len, c->offset + (off64_t)at) != (ssize_t)len)
 			lose_fail("undo a sector");
 	}
+	close(fd);
 }
 
 static void lose_mixed(void)

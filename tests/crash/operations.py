@@ -191,12 +191,9 @@ class Resync(Operation):
         if done.status not in (0, 1, 3):        # 0: its receipt was on the way already
             raise Wrong(f'the far end was killed: {done}')
         if done.status == 0:
-            self.stand.must('verify', *self.replica_args(), home=self.stand.dr)
+            self.stand.verify_all()
             self.check(complete=False)
         return True
-
-    def replica_args(self):
-        return [word for vm in NAMES for word in ('--replica', vm)]
 
     def check(self, complete):
         generations = {self.generation} if complete else self.before | {self.generation}
@@ -211,7 +208,7 @@ class Resync(Operation):
         self.turn += 1
         if self.turn % 2 and self.before:
             before = {vm: self.stand.arrived(vm) for vm in NAMES}
-            self.stand.must('verify', *self.replica_args(), home=self.stand.dr)
+            self.stand.verify_all()
             self.check(complete=False)
             for vm in NAMES:
                 folder = self.stand.sync_folder(vm)
@@ -220,7 +217,7 @@ class Resync(Operation):
 
     def promised(self):
         self.check(complete=True)
-        self.stand.must('verify', *self.replica_args(), home=self.stand.dr)
+        self.stand.verify_all()
         sources = json.loads(self.stand.must('status', '--json').out)['sources']
         known = {vm['name']: vm['generation'] for vm in sources}
         for vm, (_folder, doc) in self.stand.replicas().items():

@@ -173,6 +173,11 @@ class Stand:
             sys.exit(f'the shim does not work: {done.stderr}')
         return Result(done.returncode, done.stdout, done.stderr, command)
 
+    def verify_all(self):
+        """Each replica opened with its lock, which also finishes what was decided, and read."""
+        for vm in self.replicas():
+            self.must('verify', '--replica', vm, home=self.dr)
+
     def must(self, *args, home=None):
         done = self.vmseed(*args, home=home)
         if done.status != 0:
