@@ -98,6 +98,17 @@ static inline uint64_t seed_cursor_u64(struct seed_cursor *c)
 	return p ? seed_get64(p) : 0;
 }
 
+/* @len bytes, taken; are they there, and zero? */
+static inline bool seed_cursor_zero(struct seed_cursor *c, size_t len)
+{
+	const uint8_t *p = seed_cursor_take(c, len);
+	uint8_t any = 0;
+
+	for (size_t i = 0; p && i < len; i++)
+		any |= p[i];
+	return p && !any;
+}
+
 /* Copy the next @len bytes to @out; zeroes when the cursor is bad. */
 static inline void seed_cursor_copy(struct seed_cursor *c, void *out, size_t len)
 {

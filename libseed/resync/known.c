@@ -46,7 +46,7 @@ struct seed_known {
 	struct known_slot *slots;
 	uint64_t mask, count, most;	/* @most: slots at the cap */
 	uint64_t secret;		/* odd */
-	uint64_t open_file;		/* number of the file that is open */
+	uint64_t open_file;		/* twice the number of the file that is open; odd: beneath sync/ */
 	int fd;				/* it, or -1 */
 };
 
@@ -231,26 +231,48 @@ void seed_known_add(struct seed_known *k, const char *replica, const char *file,
 
 /* ---- reading ---- */
 
-static bool open_file(struct seed_known *k, uint64_t file)
+/* @arriving: a disk that is written in place lies beneath sync/ until its replica has it. */
+static bool open_file(struct seed_known *k, uint64_t file, bool arriving)
 {
 	const struct known_file *f;
+	char path[sizeof(f->path) + sizeof("sync/")];
+	uint64_t number = file << 1 | arriving;
+	const char *slash;
 
-	if (k->fd >= 0 && k->open_file == file)
+	if (k->fd >= 0 && k->open_file == number)
 		return true;
 	if (file >= k->files.count)
 		return false;
 	f = seed_vec_at(&k->files, (size_t)file);
+	slash = strchr(f->path, '/');
+	if (!slash)
+		return false;
+	snprintf(path, sizeof(path), "%.*s/%s%s", (int)(slash - f->path), f->path,
+		 arriving ? "sync/" : "", slash + 1);
 	seed_fd_closep(&k->fd);
-	k->open_file = file;
-	return seed_path_open(&k->fd, k->store, f->path, O_RDONLY, 0, NULL) == 0;
+	k->open_file = number;
+	return seed_path_open(&k->fd, k->store, path, O_RDONLY, 0, NULL) == 0;
+}
+
+static bool read_block(struct seed_known *k, uint64_t place, bool arriving,
+		       const struct seed_digest *digest, void *buf, uint32_t len)
+{
+	uint64_t index = place & (((uint64_t)1 << INDEX_BITS) - 1);
+	struct seed_digest found;
+	size_t got;
+
+	if (!open_file(k, place >> INDEX_BITS, arriving) ||
+	    seed_fd_pread_some(k->fd, buf, len, index * SEED_BLOCK_SIZE, &got, NULL) < 0 ||
+	    got != len)
+		return false;
+	seed_digest_of(&found, buf, len);
+	return seed_digest_equal(&found, digest);
 }
 
 bool seed_known_read(struct seed_known *k, const struct seed_digest *digest, void *buf,
 		     uint32_t len)
 {
-	uint64_t tag = tag_of(digest), at, index;
-	struct seed_digest found;
-	size_t got;
+	uint64_t tag = tag_of(digest), at;
 
 	if (!k)
 		return false;
@@ -258,11 +280,6 @@ bool seed_known_read(struct seed_known *k, const struct seed_digest *digest, voi
 	for (unsigned int i = 0; k->slots[at].tag != tag; i++, at = (at + 1) & k->mask)
 		if (i == PROBES || !k->slots[at].tag)
 			return false;
-	index = k->slots[at].place & (((uint64_t)1 << INDEX_BITS) - 1);
-	if (!open_file(k, k->slots[at].place >> INDEX_BITS) ||
-	    seed_fd_pread_some(k->fd, buf, len, index * SEED_BLOCK_SIZE, &got, NULL) < 0 ||
-	    got != len)
-		return false;
-	seed_digest_of(&found, buf, len);
-	return seed_digest_equal(&found, digest);
+	return read_block(k, k->slots[at].place, false, digest, buf, len) ||
+	       read_block(k, k->slots[at].place, true, digest, buf, len);
 }

@@ -130,7 +130,7 @@ static int take_answer(struct descent *t, struct seed_error *err)
 		return -1;
 	c = seed_cursor_of(f.data, f.len);
 	if (seed_cursor_u8(&c) != m.disk || seed_cursor_u8(&c) != m.level ||
-	    !seed_cursor_take(&c, 6))
+	    !seed_cursor_zero(&c, 6))
 		return seed_error_set(err, SEED_ERR_FORMAT, "NODES: not what was asked for");
 	for (unsigned int i = m.count; i > 0; i--)
 		if (take_below(t, &c, m.level, m.index[m.count - i], err) < 0)

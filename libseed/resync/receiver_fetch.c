@@ -18,6 +18,7 @@
 
 #define IN_FLIGHT 2048u			/* blocks: 128 MiB */
 #define BATCH SEED_REQUEST_BLOCKS
+#define LATER_MAX 4096u			/* that wait for others of their kind */
 #define KNOWN_MEMORY (64u << 20)
 #define CHECKPOINT_BYTES (256u << 20)
 #define CHECKPOINT_MS 30000u
@@ -28,6 +29,7 @@ struct wanted {
 	struct seed_digest digest;
 	uint8_t disk;
 	bool hints;
+	bool again;			/* it waited once: whatever else is on its way, it is asked for */
 };
 
 struct fetch {
@@ -178,14 +180,19 @@ static int send_batch(struct fetch *t, struct seed_error *err)
 
 static int receive_block(struct fetch *t, struct seed_error *err);
 
+static int make_room(struct fetch *t, struct seed_error *err)
+{
+	while (t->count == IN_FLIGHT)
+		if (send_batch(t, err) < 0 || receive_block(t, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* There is room. With hints, t->buf has what lies in that place. */
 static int ask(struct fetch *t, struct wanted *w, struct seed_error *err)
 {
 	struct seed_msg_ask *a;
 
-	while (t->count == IN_FLIGHT) {
-		if (send_batch(t, err) < 0 || receive_block(t, err) < 0)
-			return -1;
-	}
 	if (t->batch.count && (t->batch.disk != w->disk || t->batch.hints != w->hints) &&
 	    send_batch(t, err) < 0)
 		return -1;
@@ -206,6 +213,9 @@ static int ask(struct fetch *t, struct wanted *w, struct seed_error *err)
 static int ask_for(struct fetch *t, struct wanted *w, enum seed_block_kind base,
 		   struct seed_error *err)
 {
+	/* First: blocks that arrive go through the same buffer. */
+	if (make_room(t, err) < 0)
+		return -1;
 	w->hints = base == SEED_BLOCK_DATA &&
 		   seed_sync_read(t->r->sync, w->disk, w->index, t->buf, NULL) == 0;
 	return ask(t, w, err);
@@ -319,37 +329,10 @@ static int want(struct fetch *t, struct wanted *w, enum seed_block_kind base,
 		return -1;
 	if (found)
 		return 0;
-	if (!on_its_way(t, &w->digest))
+	if (w->again || !on_its_way(t, &w->digest))
 		return ask_for(t, w, base, err);
 	w->hints = base == SEED_BLOCK_DATA;
 	return seed_vec_push(&t->later, sizeof(*w), w) ? 0 : seed_error_sys(err, ENOMEM, "blocks");
-}
-
-static int walk_disk(struct fetch *t, uint8_t disk, struct seed_error *err)
-{
-	const struct seed_receiving_disk *d = &t->r->disks[disk];
-	SEED_AUTO(seed_freep) struct seed_list_diff *diff = malloc(sizeof(*diff));
-	struct seed_digest old;
-	bool more;
-
-	if (!diff)
-		return seed_error_sys(err, ENOMEM, "blocks");
-	seed_list_diff_begin(diff, d->base, d->next);
-	for (;;) {
-		struct wanted w = { .disk = disk };
-
-		if (seed_cancelled(t->r->s->opt->cancel, err) < 0 ||
-		    seed_list_diff_next(diff, &more, &w.index, &old, &w.digest, err) < 0)
-			return -1;
-		if (!more)
-			return 0;
-		if (seed_digest_kind(&w.digest) != SEED_BLOCK_DATA) {
-			t->done++;
-			continue;
-		}
-		if (want(t, &w, seed_digest_kind(&old), err) < 0)
-			return -1;
-	}
 }
 
 /* How much differs: for the sender's progress, and ours. */
@@ -408,6 +391,7 @@ static int fetch_later(struct fetch *t, struct seed_error *err)
 		for (size_t i = 0; rc == 0 && i < now.count; i++) {
 			struct wanted *w = seed_vec_at(&now, i);
 
+			w->again = true;
 			rc = want(t, w, w->hints ? SEED_BLOCK_DATA : SEED_BLOCK_MISSING, err);
 		}
 		seed_vec_free(&now);
@@ -415,6 +399,36 @@ static int fetch_later(struct fetch *t, struct seed_error *err)
 			return -1;
 	}
 	return 0;
+}
+
+static int walk_disk(struct fetch *t, uint8_t disk, struct seed_error *err)
+{
+	const struct seed_receiving_disk *d = &t->r->disks[disk];
+	SEED_AUTO(seed_freep) struct seed_list_diff *diff = malloc(sizeof(*diff));
+	struct seed_digest old;
+	bool more;
+
+	if (!diff)
+		return seed_error_sys(err, ENOMEM, "blocks");
+	seed_list_diff_begin(diff, d->base, d->next);
+	for (;;) {
+		struct wanted w = { .disk = disk };
+
+		if (seed_cancelled(t->r->s->opt->cancel, err) < 0 ||
+		    seed_list_diff_next(diff, &more, &w.index, &old, &w.digest, err) < 0)
+			return -1;
+		if (!more)
+			return 0;
+		if (seed_digest_kind(&w.digest) != SEED_BLOCK_DATA) {
+			t->done++;
+			continue;
+		}
+		if (want(t, &w, seed_digest_kind(&old), err) < 0)
+			return -1;
+		/* A disk may be full of twins of one block: once that is here, they are at hand. */
+		if (t->later.count >= LATER_MAX && (drain(t, err) < 0 || fetch_later(t, err) < 0))
+			return -1;
+	}
 }
 
 static int fetch_all(struct fetch *t, struct seed_error *err)

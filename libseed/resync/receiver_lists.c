@@ -121,9 +121,8 @@ static int take_file(struct seed_receiving *r, const struct seed_frame *f, struc
 	const struct seed_manifest_file *about;
 	struct seed_receiving_file *file;
 
-	seed_cursor_take(&c, 6);
-	if (c.bad || index >= r->offer.files.count || last > 1 || !r->files[index].wanted ||
-	    r->files[index].whole)
+	if (!seed_cursor_zero(&c, 6) || index >= r->offer.files.count || last > 1 ||
+	    !r->files[index].wanted || r->files[index].whole)
 		return seed_session_unexpected(f, err);
 	file = &r->files[index];
 	about = seed_vec_at(&r->offer.files, index);
@@ -174,9 +173,8 @@ static int take_changes(struct seed_receiving *r, const struct seed_frame *f,
 	struct seed_cursor c = seed_cursor_of(f->data, f->len);
 	uint8_t disk = seed_cursor_u8(&c);
 
-	seed_cursor_take(&c, 3);
-	if (c.bad || disk >= r->head.disk_count || r->disks[disk].mode != SEED_BASE_EQUAL ||
-	    r->disks[disk].listed || !c.left)
+	if (!seed_cursor_zero(&c, 3) || disk >= r->head.disk_count ||
+	    r->disks[disk].mode != SEED_BASE_EQUAL || r->disks[disk].listed || !c.left)
 		return seed_session_unexpected(f, err);
 	while (c.left)
 		if (take_run(&r->disks[disk], &c, f, err) < 0)

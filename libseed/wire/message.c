@@ -50,16 +50,6 @@ static bool ended(const struct seed_cursor *c)
 	return !c->bad && c->left == 0;
 }
 
-/* @len bytes that must be zero. */
-static bool take_zero(struct seed_cursor *c, size_t len)
-{
-	bool zero = true;
-
-	while (len--)
-		zero &= seed_cursor_u8(c) == 0;
-	return zero && !c->bad;
-}
-
 /* ---- building ---- */
 
 static int put(struct seed_buf *out, const void *data, size_t len, struct seed_error *err)
@@ -147,7 +137,7 @@ int seed_msg_hello_get(struct seed_msg_hello *m, const struct seed_frame *f,
 	seed_cursor_copy(&c, m->nonce, SEED_NONCE_SIZE);
 	sender = seed_cursor_u8(&c);
 	caller = seed_cursor_u8(&c);
-	if (!take_zero(&c, HELLO_SIZE - SEED_ID_SIZE - SEED_NONCE_SIZE - 2) || !ended(&c) ||
+	if (!seed_cursor_zero(&c, HELLO_SIZE - SEED_ID_SIZE - SEED_NONCE_SIZE - 2) || !ended(&c) ||
 	    sender > 1 || caller > 1)
 		return malformed(f, err);
 	m->sender = sender;
@@ -173,7 +163,7 @@ int seed_msg_want_get(struct seed_msg_want *m, const struct seed_frame *f, struc
 
 	*m = (struct seed_msg_want){ 0 };
 	m->flags = seed_cursor_u8(&c);
-	if (!take_zero(&c, 7))
+	if (!seed_cursor_zero(&c, 7))
 		return malformed(f, err);
 	m->limit = seed_cursor_u64(&c);
 	if (!take_text(&c, m->name, sizeof(m->name)) || !ended(&c) || (m->flags & ~WANT_FLAGS) ||
@@ -287,7 +277,7 @@ int seed_msg_descend_get(struct seed_msg_descend *m, const struct seed_frame *f,
 	m->disk = seed_cursor_u8(&c);
 	m->level = seed_cursor_u8(&c);
 	m->count = seed_cursor_u16(&c);
-	if (!take_zero(&c, 4) || m->count == 0 || m->count > SEED_DESCEND_NODES || m->level > 63)
+	if (!seed_cursor_zero(&c, 4) || m->count == 0 || m->count > SEED_DESCEND_NODES || m->level > 63)
 		return malformed(f, err);
 	for (unsigned int i = 0; i < m->count; i++)
 		m->index[i] = seed_cursor_u64(&c);
@@ -349,7 +339,7 @@ int seed_msg_request_get(struct seed_msg_request *m, const struct seed_frame *f,
 	m->disk = seed_cursor_u8(&c);
 	hints = seed_cursor_u8(&c);
 	m->count = seed_cursor_u16(&c);
-	if (!take_zero(&c, 4) || hints > 1 || m->count == 0 || m->count > SEED_REQUEST_BLOCKS)
+	if (!seed_cursor_zero(&c, 4) || hints > 1 || m->count == 0 || m->count > SEED_REQUEST_BLOCKS)
 		return malformed(f, err);
 	m->hints = hints;
 	for (unsigned int i = 0; i < m->count; i++) {
@@ -387,9 +377,9 @@ int seed_msg_block_get(struct seed_msg_block *m, const struct seed_frame *f,
 	m->disk = seed_cursor_u8(&c);
 	m->form = seed_cursor_u8(&c);
 	changed = seed_cursor_u8(&c);
-	zero = take_zero(&c, 1);
+	zero = seed_cursor_zero(&c, 1);
 	m->pieces = seed_cursor_u16(&c);
-	zero &= take_zero(&c, 2);
+	zero &= seed_cursor_zero(&c, 2);
 	m->index = seed_cursor_u64(&c);
 	m->changed = changed;
 	if (changed)
@@ -436,7 +426,7 @@ int seed_msg_error_get(struct seed_error *m, const struct seed_frame *f, struct 
 	struct seed_cursor c = cursor_of(f);
 	uint8_t kind = seed_cursor_u8(&c);
 
-	if (!take_zero(&c, 7) || c.left >= sizeof(m->text) || memchr(c.next, '\0', c.left))
+	if (!seed_cursor_zero(&c, 7) || c.left >= sizeof(m->text) || memchr(c.next, '\0', c.left))
 		return malformed(f, err);
 	seed_error_set(m, kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : SEED_ERR_SYSTEM,
 		       "%.*s", (int)c.left, (const char *)c.next);
@@ -462,7 +452,7 @@ int seed_msg_progress_get(struct seed_msg_progress *m, const struct seed_frame *
 	bool zero;
 
 	m->phase = seed_cursor_u8(&c);
-	zero = take_zero(&c, 7);
+	zero = seed_cursor_zero(&c, 7);
 	m->done = seed_cursor_u64(&c);
 	m->total = seed_cursor_u64(&c);
 	if (!zero || !ended(&c) || m->phase > SEED_PHASE_APPLYING)
@@ -495,7 +485,7 @@ int seed_doc_add(struct seed_doc_parts *doc, const struct seed_frame *f, size_t 
 	struct seed_cursor c = cursor_of(f);
 	uint8_t last = seed_cursor_u8(&c);
 
-	if (!take_zero(&c, 7) || last > 1 || c.left > SEED_DOC_PART || (c.left == 0 && !last))
+	if (!seed_cursor_zero(&c, 7) || last > 1 || c.left > SEED_DOC_PART || (c.left == 0 && !last))
 		return malformed(f, err);
 	if (c.left > max - doc->buf.len)
 		return seed_error_set(err, SEED_ERR_RANGE, "%s of more than %zu bytes",
