@@ -25,9 +25,12 @@ int cmd_serve(struct cli *cli, int argc, const char **argv, struct seed_error *e
 {
 	SEED_AUTO(cli_list_freep) const char **vms = NULL;
 	SEED_AUTO(seed_freep) char *peer = NULL;
+	int final = 0;
 	const struct poptOption table[] = {
 		{ "vm", 0, POPT_ARG_ARGV, &vms, 0, "serve this VM alone (name or uuid)", "VM" },
 		{ "peer", 0, POPT_ARG_STRING, &peer, 0, "serve this trusted site alone", "SITE" },
+		{ "allow-final", 0, POPT_ARG_NONE, &final, 0,
+		  "a puller may ask for the last resync before a switch-over", NULL },
 		POPT_TABLEEND
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
@@ -48,6 +51,7 @@ int cmd_serve(struct cli *cli, int argc, const char **argv, struct seed_error *e
 	opt.jobs = cli->jobs;
 	opt.memory = cli->memory;
 	opt.cancel = cli->cancel;
+	opt.allow_final = final;
 	opt.only_peer = peer;
 	opt.only_vms = vms;
 	if (isatty(STDIN_FILENO) || isatty(STDOUT_FILENO))

@@ -284,9 +284,34 @@ static int verify_replica(struct cli *cli, int home, const char *name,
 	return rc;
 }
 
+/* Each has its lines; the first that is not well gives the status, and the others are read all the
+ * same. JSON is one document, for one replica. */
+static int verify_replicas(struct cli *cli, int home, const char **names,
+			   const struct seed_verify_options *opt, struct seed_error *err)
+{
+	int rc = 0;
+
+	if (cli->json && names[1])
+		return seed_error_set(err, SEED_ERR_USAGE, "--json: one --replica at a time");
+	for (; *names; names++) {
+		struct seed_error why = { 0 };
+
+		if (verify_replica(cli, home, *names, opt, &why) == 0)
+			continue;
+		if (rc < 0)
+			cli_warn(cli, "%s", why.text);
+		else
+			*err = why;
+		rc = -1;
+		if (why.kind == SEED_ERR_CANCELLED)
+			break;
+	}
+	return rc;
+}
+
 /* ---- the command ---- */
 
-static int run_verify(struct cli *cli, const char **media, const char *replica,
+static int run_verify(struct cli *cli, const char **media, const char **replicas,
 		      struct seed_error *err)
 {
 	struct seed_verify_options opt = {
@@ -297,22 +322,22 @@ static int run_verify(struct cli *cli, const char **media, const char *replica,
 	};
 	int home;
 
-	if (!media == !replica)
+	if (!media == !replicas)
 		return seed_error_set(err, SEED_ERR_USAGE, "give either --media DIR or --replica REPLICA");
 	if (cli_home(cli, &home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
 	    cli_trust(cli, &opt.trust, err) < 0)
 		return -1;
 	opt.home = home;
-	return media ? verify_media(cli, media, &opt, err) : verify_replica(cli, home, replica, &opt, err);
+	return media ? verify_media(cli, media, &opt, err) : verify_replicas(cli, home, replicas, &opt, err);
 }
 
 int cmd_verify(struct cli *cli, int argc, const char **argv, struct seed_error *err)
 {
 	SEED_AUTO(cli_list_freep) const char **media = NULL;
-	SEED_AUTO(seed_freep) char *replica = NULL;
+	SEED_AUTO(cli_list_freep) const char **replicas = NULL;
 	const struct poptOption table[] = {
 		{ "media", 'm', POPT_ARG_ARGV, &media, 0, "read all of the medium in DIR", "DIR" },
-		{ "replica", 0, POPT_ARG_STRING, &replica, 0, "read all of a replica", "REPLICA" },
+		{ "replica", 0, POPT_ARG_ARGV, &replicas, 0, "read all of a replica", "REPLICA" },
 		POPT_TABLEEND
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
@@ -324,5 +349,5 @@ int cmd_verify(struct cli *cli, int argc, const char **argv, struct seed_error *
 
 	if (cli_parse(cli, ctx, err) < 0 || cli_need_args(ctx, 0, 0, err) < 0)
 		return -1;
-	return run_verify(cli, media, replica, err);
+	return run_verify(cli, media, replicas, err);
 }

@@ -3,9 +3,11 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "crypto/digest.h"
 
-int seed_replica_manifest(struct seed_manifest *out, const struct seed_replica *replica,
-			  const struct seed_trust *trust, struct seed_error *err)
+int seed_replica_manifest(struct seed_manifest *out, struct seed_digest *digest,
+			  const struct seed_replica *replica, const struct seed_trust *trust,
+			  struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) char *text = NULL;
 	SEED_AUTO(seed_freep) char *signature = NULL;
@@ -24,5 +26,7 @@ int seed_replica_manifest(struct seed_manifest *out, const struct seed_replica *
 	    !seed_id_equal(&out->seed, &replica->seed))
 		return seed_error_set(err, SEED_ERR_IDENTITY,
 				      "manifest.json belongs to another VM or seed than replica.json says");
+	if (digest)
+		seed_digest_of(digest, text, len);
 	return 0;
 }

@@ -40,7 +40,7 @@ struct known_slot {
 
 struct seed_known {
 	int store;
-	struct seed_id origin;
+	struct seed_id site;
 	const struct seed_cancel *cancel;
 	struct seed_vec files;		/* struct known_file */
 	struct known_slot *slots;
@@ -164,32 +164,37 @@ static void add_disk(struct seed_known *k, const struct seed_replica *replica,
 	}
 }
 
+void seed_known_add_replica(struct seed_known *k, const struct seed_replica *replica)
+{
+	for (size_t i = 0; i < replica->disks.count; i++)
+		add_disk(k, replica, seed_vec_at(&replica->disks, i));
+}
+
 static int visit(const char *name, struct seed_replica *replica, const struct seed_error *why,
 		 void *arg, struct seed_error *err)
 {
 	struct seed_known *k = arg;
+	const struct seed_timeline *last;
 
 	(void)name;
 	(void)why;
-	if (!replica || !seed_id_equal(&replica->site, &k->origin) ||
-	    replica->state == SEED_REPLICA_SEEDING)
+	if (!replica || !replica->lineage.count || replica->state == SEED_REPLICA_SEEDING)
 		return 0;
-	for (size_t i = 0; i < replica->disks.count; i++) {
-		if (seed_cancelled(k->cancel, err) < 0)
-			return -1;
-		add_disk(k, replica, seed_vec_at(&replica->disks, i));
-	}
-	return 0;
+	last = &replica->lineage.timelines[replica->lineage.count - 1];
+	if (!seed_id_equal(&last->writer, &k->site))
+		return 0;
+	seed_known_add_replica(k, replica);
+	return seed_cancelled(k->cancel, err);
 }
 
-int seed_known_new(struct seed_known **out, int store, const struct seed_id *origin,
+int seed_known_new(struct seed_known **out, int store, const struct seed_id *site,
 		   uint64_t memory, const struct seed_cancel *cancel, struct seed_error *err)
 {
 	SEED_AUTO(seed_known_freep) struct seed_known *k = malloc(sizeof(*k));
 
 	if (!k)
 		return seed_error_sys(err, ENOMEM, "known blocks");
-	*k = (struct seed_known){ .store = store, .origin = *origin, .cancel = cancel, .fd = -1,
+	*k = (struct seed_known){ .store = store, .site = *site, .cancel = cancel, .fd = -1,
 				  .mask = SLOTS_MIN - 1, .most = SLOTS_MIN };
 	while (k->most * 2 * sizeof(struct known_slot) <= memory)
 		k->most *= 2;
@@ -213,11 +218,6 @@ void seed_known_free(struct seed_known *k)
 	seed_vec_free(&k->files);
 	free(k->slots);
 	free(k);
-}
-
-bool seed_known_is_of(const struct seed_known *k, const struct seed_id *origin)
-{
-	return k && seed_id_equal(&k->origin, origin);
 }
 
 void seed_known_add(struct seed_known *k, const char *replica, const char *file, uint64_t index,

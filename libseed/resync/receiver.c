@@ -34,10 +34,13 @@ static int say_current(struct seed_receiving *r, struct seed_error *err)
 {
 	enum seed_proved proved[SEED_WIRE_DISKS_MAX];
 
+	/* HEAD's disks are the manifest's, in its order. */
 	for (uint32_t i = 0; i < r->head.disk_count; i++)
 		proved[i] = r->disks[i].proof.result;
+	if (seed_receiver_receipt(r, proved, err) < 0)
+		return -1;
 	r->vm->result = SEED_RESYNC_CURRENT;
-	return seed_receiver_receipt(r, proved, err);
+	return 0;
 }
 
 /* Rotten blocks are written down as missing, so that the replica says what it is. */
@@ -260,13 +263,25 @@ static int receive_offer(struct seed_receiving *r, struct seed_buf *bundle, bool
 	return seed_session_document(r->s, &f, SEED_OFFER_MAX + SEED_SIGNATURE_MAX + 4, bundle, err);
 }
 
+/* The replica is durable; that the sender knows it, too, matters to who pulled. */
+static int await_done(struct seed_receiving *r, struct seed_error *err)
+{
+	struct seed_frame f;
+
+	if (seed_session_expect(r->s, &f, SEED_FRAME_DONE, NULL, err) < 0)
+		return -1;
+	return f.len ? seed_session_unexpected(&f, err) : 0;
+}
+
 static int transfer(struct seed_receiving *r, const struct seed_msg_base *base,
 		    struct seed_error *err)
 {
 	if (send_base(r, base, err) < 0 || seed_receiver_lists(r, err) < 0 ||
 	    seed_receiver_fetch(r, err) < 0)
 		return -1;
-	return r->fill ? seed_receiver_finish_fill(r, err) : seed_receiver_commit(r, err);
+	if ((r->fill ? seed_receiver_finish_fill(r, err) : seed_receiver_commit(r, err)) < 0)
+		return -1;
+	return r->vm->result == SEED_RESYNC_SYNCED ? await_done(r, err) : 0;
 }
 
 static int exchange(struct seed_receiving *r, struct seed_frame *f, struct seed_error *err)
@@ -286,7 +301,7 @@ static int exchange(struct seed_receiving *r, struct seed_frame *f, struct seed_
 	if (look_at_head(r, &done, &why) < 0)
 		return decline(r, &why, err);
 	if (done)
-		return say_current(r, err);
+		return say_current(r, &why) < 0 ? decline(r, &why, err) : await_done(r, err);
 	if (receive_offer(r, &bundle, &refused, err) < 0) {
 		if (!refused)
 			return -1;

@@ -32,6 +32,7 @@ struct seed_receiving {
 	struct seed_replica *replica;	/* locked; NULL: there is none (yet) */
 	bool has_manifest;
 	struct seed_manifest manifest;	/* of the replica as it stands */
+	struct seed_digest manifest_text;	/* SHA-256 of it */
 	struct seed_sync *sync;
 	unsigned int keep;		/* recovery points */
 	bool fill;			/* the replica's own seed, with blocks missing: no new manifest */

@@ -42,6 +42,7 @@ struct fetch {
 	struct seed_vec later;		/* struct wanted: their digest is on its way for another place, or
 					 * hints led astray */
 	uint8_t *buf;			/* a block */
+	bool gathered;			/* this replica is in the table of known blocks */
 	uint64_t unsafe;		/* bytes since the last checkpoint */
 	uint64_t checkpoint_ms;
 	uint64_t done;			/* blocks, for progress */
@@ -98,17 +99,21 @@ static int put(struct fetch *t, const struct wanted *w, struct seed_error *err)
 
 /* ---- from here ---- */
 
+/* The table serves all VMs of a connection; a candidate, whose line is still its own, comes to it when
+ * its turn comes. */
 static int ensure_known(struct fetch *t, struct seed_error *err)
 {
 	struct seed_session *s = t->r->s;
 	uint64_t memory = s->opt->memory && s->opt->memory < KNOWN_MEMORY ? s->opt->memory :
 									    KNOWN_MEMORY;
 
-	if (seed_known_is_of(s->known, &t->r->head.origin))
-		return 0;
-	seed_known_free(s->known);
-	s->known = NULL;
-	return seed_known_new(&s->known, s->store, &t->r->head.origin, memory, s->opt->cancel, err);
+	if (!s->known && seed_known_new(&s->known, s->store, &s->peer->card.site, memory,
+					s->opt->cancel, err) < 0)
+		return -1;
+	if (t->r->replica->state == SEED_REPLICA_CANDIDATE && !t->gathered)
+		seed_known_add_replica(s->known, t->r->replica);
+	t->gathered = true;
+	return 0;
 }
 
 /* It arrived in an earlier run; or it is the twin of one that came in this. */

@@ -99,11 +99,18 @@ static int send_receipt(struct seed_receiving *r, const struct seed_manifest *m,
 int seed_receiver_receipt(struct seed_receiving *r, const enum seed_proved *proved,
 			  struct seed_error *err)
 {
+	const struct seed_resync_options *opt = r->s->opt;
+	bool was;
+
 	if (r->replica->state != SEED_REPLICA_CURRENT) {
 		r->replica->state = SEED_REPLICA_CURRENT;
 		if (seed_replica_save(r->replica, err) < 0)
 			return -1;
 	}
+	/* What a run that was cut behind its commit did not get to: the mark, and the end of sync/. */
+	if (seed_mark_advance(opt->home, &r->manifest, &r->manifest_text, opt->own, err) < 0 ||
+	    (!r->sync && seed_sync_abort(r->replica, &was, err) < 0))
+		return -1;
 	return send_receipt(r, &r->manifest, proved, err);
 }
 
@@ -139,7 +146,7 @@ static int commit_manifest(struct seed_receiving *r, const struct seed_manifest 
 		.file_count = gather_files(r, files),
 		.from = r->s->peer->name,
 		.keep = r->keep,
-		.events = opt->events,
+		.events = seed_session_relay(r->s, SEED_PHASE_APPLYING),
 	};
 	struct seed_digest digest;
 

@@ -17,7 +17,7 @@ static bool is_promoted_elsewhere(const struct seed_receiving *r)
 {
 	const struct seed_lineage *l = &r->replica->lineage;
 
-	return seed_id_equal(&l->timelines[l->count - 1].writer, &r->s->peer->card.site);
+	return l->count && seed_id_equal(&l->timelines[l->count - 1].writer, &r->s->peer->card.site);
 }
 
 /* A site speaks for VMs of its own origin. For another's only where somebody here decided so: by
@@ -57,20 +57,9 @@ int seed_receiver_find(struct seed_receiving *r, struct seed_error *err)
 				      "again: 'vmseed adopt %s' at %s", r->replica->name, r->replica->name,
 				      r->s->opt->own->name);
 	/* One whose manifest cannot be read is compared block by block. */
-	r->has_manifest = seed_replica_manifest(&r->manifest, r->replica, r->s->opt->trust, NULL) == 0;
+	r->has_manifest = seed_replica_manifest(&r->manifest, &r->manifest_text, r->replica,
+						r->s->opt->trust, NULL) == 0;
 	return 0;
-}
-
-static const struct seed_manifest_disk *manifest_disk(const struct seed_receiving *r,
-						      const char *slot)
-{
-	for (size_t i = 0; i < r->manifest.disks.count; i++) {
-		const struct seed_manifest_disk *d = seed_vec_at(&r->manifest.disks, i);
-
-		if (strcmp(d->slot, slot) == 0)
-			return d;
-	}
-	return NULL;
 }
 
 bool seed_receiver_has_all(const struct seed_receiving *r)
@@ -84,9 +73,11 @@ bool seed_receiver_has_all(const struct seed_receiving *r)
 		return false;
 	for (uint32_t i = 0; i < r->head.disk_count; i++) {
 		const struct seed_msg_disk *d = &r->head.disks[i];
-		const struct seed_manifest_disk *m = manifest_disk(r, d->slot);
+		const struct seed_manifest_disk *m = seed_vec_at(&r->manifest.disks, i);
 
-		if (!m || m->size != d->size || !seed_digest_equal(&m->root, &d->root))
+		/* In another order they are another VM: the order is what its firmware boots from. */
+		if (strcmp(m->slot, d->slot) != 0 || m->size != d->size ||
+		    !seed_digest_equal(&m->root, &d->root))
 			return false;
 	}
 	seed_offer_files_digest(&files, &r->manifest.files);
@@ -120,7 +111,7 @@ int seed_receiver_prove(struct seed_receiving *r, bool *rotten, struct seed_erro
 		.paranoid = r->s->opt->paranoid,
 		.pool = r->s->pool,
 		.depth = r->s->depth,
-		.events = r->s->opt->events,
+		.events = seed_session_relay(r->s, SEED_PHASE_PROVING),
 		.cancel = r->s->opt->cancel,
 	};
 
@@ -140,9 +131,6 @@ int seed_receiver_prove(struct seed_receiving *r, bool *rotten, struct seed_erro
 		if (proof->result == SEED_PROVED_EDITED)
 			return say_edited(r, disk, proof, err);
 		*rotten |= proof->result == SEED_PROVED_ROTTEN;
-		if (seed_session_progress(r->s, SEED_PHASE_PROVING, i, r->replica->disks.count,
-					  err) < 0)
-			return -1;
 	}
 	return 0;
 }

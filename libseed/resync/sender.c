@@ -174,6 +174,9 @@ static int check_receipt(const struct seed_session *s, const struct seed_vm_read
 	    !seed_id_equal(&receipt->uuid, &r->kept->uuid) ||
 	    receipt->disks.count != r->disks.count)
 		return seed_error_set(err, SEED_ERR_FORMAT, "the receipt is of another VM");
+	if (r->is_signed && (!seed_id_equal(&receipt->seed, &r->seed) ||
+			     receipt->generation != r->kept->generation))
+		return seed_error_set(err, SEED_ERR_INTEGRITY, "the receipt is of another seed than was sent");
 	for (size_t i = 0; i < r->disks.count; i++) {
 		const struct seed_receipt_disk *d = seed_vec_at(&receipt->disks, i);
 		const struct seed_vm_reading_disk *own = disk_at(r, i);
@@ -228,7 +231,10 @@ static int take_receipt(struct seed_session *s, struct seed_vm_reading *r, struc
 		return -1;
 	vm->generation = receipt.generation;
 	vm->proved_full = proved_full(&receipt);
-	return hand_over(s, r, err);
+	if (hand_over(s, r, err) < 0)
+		return -1;
+	/* Only now is it done at both ends: who pulled a last one must not believe it before. */
+	return seed_channel_send(s->ch, SEED_FRAME_DONE, NULL, 0, err);
 }
 
 /* ---- the exchange ---- */
@@ -342,6 +348,14 @@ static int check_still(const struct seed_session *s, const struct seed_resync_vm
 			      "first");
 }
 
+static int check_scope(struct seed_session *s, const struct seed_vmdef *def, struct seed_error *err)
+{
+	struct seed_id uuid;
+
+	return seed_source_vm_uuid(&uuid, def, s->opt->own, err) < 0 ? -1 :
+	       seed_session_allows(s, &uuid, def->name, err);
+}
+
 int seed_sender_vm(struct seed_session *s, const struct seed_vmdef *def, struct seed_resync_vm *vm,
 		   struct seed_error *err)
 {
@@ -350,8 +364,9 @@ int seed_sender_vm(struct seed_session *s, const struct seed_vmdef *def, struct 
 	bool refused = false;
 
 	vm->result = SEED_RESYNC_FAILED;
-	/* What is wrong with our own VM the peer learns only when it asked for it. */
-	if (seed_vm_reading_open(&r, def, s, &vm->err) < 0) {
+	/* What is wrong with our own VM the peer learns only when it asked for it. A card's scope bounds
+	 * what that site gets as well as what it may send. */
+	if (check_scope(s, def, &vm->err) < 0 || seed_vm_reading_open(&r, def, s, &vm->err) < 0) {
 		if (vm->err.kind == SEED_ERR_LINK || vm->err.kind == SEED_ERR_CANCELLED) {
 			*err = vm->err;
 			return -1;

@@ -15,7 +15,7 @@
 
 struct search {
 	const char *name;
-	char *definition;
+	char *definition, *vm_name;
 	struct seed_id uuid;
 	size_t found;
 };
@@ -33,34 +33,56 @@ static int look(const struct seed_vm_file *file, const struct seed_error *why, v
 	search->found++;
 	search->uuid = file->uuid;
 	free(search->definition);
+	free(search->vm_name);
+	search->vm_name = strdup(file->name);
 	search->definition = file->definition ? strdup(file->definition) : NULL;
-	return file->definition && !search->definition ? seed_error_sys(err, ENOMEM, "VM") : 0;
+	return !search->vm_name || (file->definition && !search->definition) ?
+		       seed_error_sys(err, ENOMEM, "VM") : 0;
+}
+
+/* One answer for what is not here and for what is not for them. */
+static int not_for_them(const struct seed_session *s, const char *name, struct seed_error *err)
+{
+	char quoted[SEED_QUOTED];
+
+	return seed_error_set(err, SEED_ERR_TRUST,
+			      "%s is not a VM that %s serves to %s: there, export or resync it once, and look at "
+			      "--vm of its 'vmseed serve' and the scope of %s's card",
+			      seed_quote(name, quoted, sizeof(quoted)), s->opt->own->name, s->peer->name,
+			      s->peer->name);
+}
+
+static int take_found(const struct seed_session *s, const struct search *search,
+		      struct seed_vmdef **out, struct seed_error *err)
+{
+	char quoted[SEED_QUOTED];
+
+	/* Whoever may not have it need not learn that it is there. */
+	if (!search->found || (search->found == 1 &&
+			       seed_session_allows(s, &search->uuid, search->vm_name, NULL) < 0))
+		return not_for_them(s, search->name, err);
+	if (search->found > 1)
+		return seed_error_set(err, SEED_ERR_USAGE, "%s: several VMs have that name: ask by uuid",
+				      seed_quote(search->name, quoted, sizeof(quoted)));
+	if (s->opt->find_def)
+		return s->opt->find_def(s->opt->find_arg, search->definition, &search->uuid, out, err);
+	if (!search->definition)
+		return not_for_them(s, search->name, err);
+	return seed_vmdef_read(out, search->definition,
+			       search->definition[0] != '/' ? &search->uuid : NULL, err);
 }
 
 static int find_definition(struct seed_session *s, const char *name, struct seed_vmdef **out,
 			   struct seed_error *err)
 {
 	struct search search = { .name = name };
-	char quoted[SEED_QUOTED];
-	SEED_AUTO(seed_freep) char *definition = NULL;
+	int rc = seed_vm_file_each(s->opt->home, look, &search, err);
 
-	if (seed_vm_file_each(s->opt->home, look, &search, err) < 0) {
-		free(search.definition);
-		return -1;
-	}
-	definition = search.definition;
-	seed_quote(name, quoted, sizeof(quoted));
-	if (search.found > 1)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s: several VMs have that name: ask by uuid",
-				      quoted);
-	if (search.found && s->opt->find_def)
-		return s->opt->find_def(s->opt->find_arg, definition, &search.uuid, out, err);
-	if (!search.found || !definition)
-		return seed_error_set(err, SEED_ERR_NOTFOUND,
-				      "%s is not known at %s: export or resync it from there once", quoted,
-				      s->opt->own->name);
-	return seed_vmdef_read(out, definition, strchr(definition, '=') && definition[0] != '/' ?
-							 &search.uuid : NULL, err);
+	if (rc == 0)
+		rc = take_found(s, &search, out, err);
+	free(search.definition);
+	free(search.vm_name);
+	return rc;
 }
 
 static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_error *err)
@@ -80,6 +102,11 @@ static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_
 	    seed_source_vm_uuid(&uuid, def, s->opt->own, &why) < 0 ||
 	    seed_session_allows(s, &uuid, def->name, &why) < 0)
 		return seed_session_refuse(s, &why, err);
+	if (want.flags & SEED_WANT_FINAL && !s->opt->allow_final) {
+		seed_error_set(&why, SEED_ERR_TRUST, "a last resync before a switch-over is not allowed here: "
+			       "'vmseed serve --allow-final', or push it from %s", s->opt->own->name);
+		return seed_session_refuse(s, &why, err);
+	}
 	seed_channel_limit(s->ch, want.limit);
 	opt.over_wire = want.flags & SEED_WANT_OVER_WIRE;
 	opt.final = want.flags & SEED_WANT_FINAL;

@@ -204,6 +204,23 @@ int seed_session_progress(struct seed_session *s, enum seed_wire_phase phase, ui
 	return seed_session_send(s, SEED_FRAME_PROGRESS, &buf, err);
 }
 
+static void relay(void *arg, const struct seed_event *event)
+{
+	struct seed_session *s = arg;
+
+	seed_event_send(s->opt->events, event);
+	/* Should this fail, whatever is sent next says so. */
+	if (event->kind == SEED_EVENT_PROGRESS)
+		seed_session_progress(s, s->relay_phase, event->done, event->total, NULL);
+}
+
+const struct seed_events *seed_session_relay(struct seed_session *s, enum seed_wire_phase phase)
+{
+	s->relay = (struct seed_events){ .report = relay, .arg = s };
+	s->relay_phase = phase;
+	return &s->relay;
+}
+
 /* ---- documents ---- */
 
 int seed_session_document(struct seed_session *s, struct seed_frame *f, size_t max,

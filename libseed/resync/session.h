@@ -26,6 +26,8 @@ struct seed_session {
 	int store;				/* receiver: open store, -1 when there is none yet */
 	struct seed_known *known;		/* receiver: blocks that are here; made when needed */
 	uint64_t progress_ms;			/* when PROGRESS was sent last */
+	struct seed_events relay;		/* seed_session_relay() */
+	enum seed_wire_phase relay_phase;
 };
 
 /* Takes @in and @out. The session is closed by the caller, also after a failure. */
@@ -63,6 +65,10 @@ int seed_session_explain(struct seed_session *s, struct seed_error *err);
 /* Tells the peer what we do meanwhile, at most every other second. */
 int seed_session_progress(struct seed_session *s, enum seed_wire_phase phase, uint64_t done,
 			  uint64_t total, struct seed_error *err);
+
+/* A sink for what takes long: shown here, and told to the peer, so that it knows that we are at it.
+ * Borrowed; one at a time. */
+const struct seed_events *seed_session_relay(struct seed_session *s, enum seed_wire_phase phase);
 
 /* A whole document whose first frame is @f (any of @f->type follow): bundle of text and signature. */
 int seed_session_document(struct seed_session *s, struct seed_frame *f, size_t max,

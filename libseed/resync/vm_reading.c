@@ -422,8 +422,6 @@ int seed_vm_reading_sign(struct seed_vm_reading *r, struct seed_session *s, stru
 		      char **text, size_t *len, char signature[SEED_SIGNATURE_MAX],
 		      struct seed_error *err)
 {
-	struct seed_id seed;
-
 	seed_manifest_init(out);
 	for (size_t i = 0; i < r->disks.count; i++)
 		if (settle_disk(r, disk_at(r, i), err) < 0)
@@ -432,8 +430,9 @@ int seed_vm_reading_sign(struct seed_vm_reading *r, struct seed_session *s, stru
 		return seed_error_set(err, SEED_ERR_BUSY,
 				      "it changed, or could not be held, while it was read: for --final shut "
 				      "it down first");
-	if (seed_random_id(&seed, err) < 0 || seed_source_vm_next_generation(r->kept, err) < 0 ||
-	    describe(r, s, &seed, out, err) < 0)
+	if (seed_random_id(&r->seed, err) < 0 || seed_source_vm_next_generation(r->kept, err) < 0 ||
+	    describe(r, s, &r->seed, out, err) < 0)
 		return -1;
+	r->is_signed = true;
 	return seed_manifest_sign(out, s->opt->own->sign, text, len, signature, err);
 }

@@ -34,6 +34,8 @@ struct seed_vm_reading {
 	struct seed_vec facts;			/* struct seed_manifest_file: of @files */
 	struct seed_vec disks;			/* struct seed_vm_reading_disk */
 	uint64_t bytes_read;
+	bool is_signed;				/* a manifest was signed, of this seed: */
+	struct seed_id seed;
 };
 
 /* Opens the record (locked) and the disks, and hashes what is not proven unchanged; with

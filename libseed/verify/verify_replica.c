@@ -218,7 +218,7 @@ int seed_verify_replica(struct seed_verify_replica *out, int store, const char *
 		rc = seed_error_set(err, SEED_ERR_BUSY, "is a candidate: nothing signed describes it until the "
 				    "first resync to it");
 	else
-		rc = seed_replica_manifest(&c.manifest, c.replica, opt->trust, err);
+		rc = seed_replica_manifest(&c.manifest, NULL, c.replica, opt->trust, err);
 	if (rc == 0)
 		rc = seed_pool_new(&c.pool, &pool, err);
 	if (rc == 0)

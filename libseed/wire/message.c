@@ -22,7 +22,7 @@ static const char *const frame_names[] = {
 	[SEED_FRAME_ARRIVED] = "ARRIVED", [SEED_FRAME_MANIFEST] = "MANIFEST",
 	[SEED_FRAME_RECEIPT] = "RECEIPT", [SEED_FRAME_REFUSE] = "REFUSE",
 	[SEED_FRAME_FAIL] = "FAIL", [SEED_FRAME_BYE] = "BYE", [SEED_FRAME_PROGRESS] = "PROGRESS",
-	[SEED_FRAME_NOTE] = "NOTE",
+	[SEED_FRAME_NOTE] = "NOTE", [SEED_FRAME_DONE] = "DONE",
 };
 
 const char *seed_frame_name(uint8_t type)

@@ -6,7 +6,7 @@
  *   HELLO PROOF                    both, once: who speaks, proven over fresh nonces; then START
  *   WANT                           receiver, when it has called: this VM, please
  *   HEAD                           sender: a VM with the roots of its disks
- *     RECEIPT                      receiver: all of it is here; the VM is done
+ *     RECEIPT                      receiver: all of it is here; then DONE
  *     MORE                         receiver: differs
  *   OFFER                          sender, signed: what it is, on which line of history
  *     BASE                         receiver: how each disk is to be compared
@@ -16,6 +16,7 @@
  *   NEED                           receiver: how much differs, and how much of it is at hand
  *   REQUEST BLOCK                  receiver asks for blocks, sender answers in order
  *   ARRIVED MANIFEST RECEIPT       all is there; signed; durable
+ *   DONE                           sender: it has the receipt; the VM is done at both ends
  *   REFUSE                         this VM is not done; the connection goes on
  *   FAIL                           the connection ends, and why
  *   BYE                            who called: no more VMs
@@ -40,6 +41,7 @@ enum seed_frame_type {
 	SEED_FRAME_NODES, SEED_FRAME_NEED, SEED_FRAME_REQUEST, SEED_FRAME_BLOCK,
 	SEED_FRAME_ARRIVED, SEED_FRAME_MANIFEST, SEED_FRAME_RECEIPT, SEED_FRAME_REFUSE,
 	SEED_FRAME_FAIL, SEED_FRAME_BYE, SEED_FRAME_PROGRESS, SEED_FRAME_NOTE,
+	SEED_FRAME_DONE,
 };
 const char *seed_frame_name(uint8_t type);	/* "HELLO", ...; "frame of unknown type" */
 

@@ -276,6 +276,7 @@ class Vm:
             "state": "current", "at": int(time.time()),
             "disks": [{"slot": d["slot"], "size": d["size"], "root": d["root"], "proved": "full"}
                       for d in m["disks"]]}))
+        self.link.expect("DONE")
 
     def take_offer(self):
         head = self.head

@@ -118,7 +118,7 @@ for name in HELLO PROOF WANT HEAD MORE OFFER BASE FILE CHANGES_END REQUEST BLOCK
 	RECEIPT BYE; do
 	grep -q "^$name " "$tmp/out" || fail "no $name was recorded"
 done
-fails_with 1 'not known at hq' peer "$dr" pull "$tmp/hq.card" nobody vmseed --home "$hq" serve
+fails_with 1 'not a VM that hq serves' peer "$dr" pull "$tmp/hq.card" nobody vmseed --home "$hq" serve
 
 # The receipt that hq keeps is one for minisign, too.
 receipt=$(find "$hq/vms/$uuid/receipts" -name '*.json')

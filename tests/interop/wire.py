@@ -22,7 +22,7 @@ BLOCK, PIECE, FRAME_MAX, PART = 65536, 4096, 262144, 131072
 ZERO, MISSING = bytes(32), b"\xff" * 32
 ALIVE, START, HELLO, PROOF = 0, 1, 8, 9
 NAMES = dict(enumerate("WANT HEAD MORE OFFER BASE FILE CHANGES CHANGES_END DESCEND NODES NEED "
-                       "REQUEST BLOCK ARRIVED MANIFEST RECEIPT REFUSE FAIL BYE PROGRESS NOTE".split(),
+                       "REQUEST BLOCK ARRIVED MANIFEST RECEIPT REFUSE FAIL BYE PROGRESS NOTE DONE".split(),
                        16)) | {HELLO: "HELLO", PROOF: "PROOF"}
 TYPES = {name: number for number, name in NAMES.items()}
 DOCUMENTS = ("PROOF", "OFFER", "MANIFEST", "RECEIPT")
@@ -329,6 +329,7 @@ TAKES = {
     "FAIL": take_error,
     "NOTE": take_error,
     "BYE": lambda t: {},
+    "DONE": lambda t: {},
     "PROGRESS": lambda t: {"phase": t.below(1, 2, "phase"), "": t.zero(7), "done": t.uint(8),
                            "of": t.uint(8)},
 }

@@ -77,12 +77,12 @@ static void ssh_gets_an_argument_vector(void **state)
 	script(*state, "ssh", "exit 0");
 	seed_transport_close(open_ok("ssh://dr", (struct seed_transport_options){ .ssh = NULL }),
 			     5000, NULL);
-	argv_is(*state, OURS "-o\nBatchMode=yes\n--\ndr\nvmseed serve\n");
+	argv_is(*state, OURS "-o\nBatchMode=yes\n-o\nConnectTimeout=30\n--\ndr\nvmseed serve\n");
 	seed_transport_close(open_ok("ssh://ann@[::1]:2222/srv/seed",
 				     (struct seed_transport_options){
 					     .ssh_options = options, .may_ask = true,
 					     .remote_program = "/opt/bin/vmseed" }), 5000, NULL);
-	argv_is(*state, OURS "-o\nIdentityFile=/a b/key\n-o\nCompression=no\n-p\n2222\n-l\nann\n"
+	argv_is(*state, OURS "-o\nIdentityFile=/a b/key\n-o\nCompression=no\n-o\nConnectTimeout=30\n-p\n2222\n-l\nann\n"
 			"--\n::1\n/opt/bin/vmseed --home /srv/seed serve\n");
 }
 
