@@ -103,11 +103,14 @@ static int pull_vm(struct seed_session *s, struct seed_resync_vm *vm, struct see
 				   (s->opt->final ? SEED_WANT_FINAL : 0)),
 		.limit = s->opt->limit,
 	};
+	char uuid[SEED_UUID_TEXT];
 	struct seed_buf buf = { 0 };
 	struct seed_frame f;
 
 	vm->result = SEED_RESYNC_FAILED;
-	snprintf(want.name, sizeof(want.name), "%s", vm->name);
+	/* A replica here is asked for by what does not change. */
+	snprintf(want.name, sizeof(want.name), "%s",
+		 vm->has_uuid ? seed_uuid_text(&vm->uuid, uuid) : vm->name);
 	if (seed_msg_want_put(&buf, &want, err) < 0) {
 		seed_buf_free(&buf);
 		return -1;
@@ -180,8 +183,8 @@ static int add_replica(const char *name, struct seed_replica *replica,
 {
 	struct run *run = ((void **)arg)[0];
 	const struct seed_session *s = ((void **)arg)[1];
-	char uuid[SEED_UUID_TEXT];
 	const struct seed_timeline *last;
+	struct seed_resync_vm *vm;
 
 	(void)name;
 	(void)why;
@@ -190,7 +193,12 @@ static int add_replica(const char *name, struct seed_replica *replica,
 	last = &replica->lineage.timelines[replica->lineage.count - 1];
 	if (!seed_id_equal(&last->writer, &s->peer->card.site))
 		return 0;
-	return seed_resync_add_name(run->out, seed_uuid_text(&replica->uuid, uuid), err);
+	if (seed_resync_add_name(run->out, replica->vm_name, err) < 0)
+		return -1;
+	vm = vm_at(run, run->out->vms.count - 1);
+	vm->uuid = replica->uuid;
+	vm->has_uuid = true;
+	return 0;
 }
 
 static int add_replicas(struct run *run, struct seed_session *s, struct seed_error *err)

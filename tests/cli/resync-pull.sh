@@ -40,7 +40,7 @@ same web01 "$tmp/web01.img"
 refuses 5 'db01' vmseed --home "$dr" resync --from "ssh://$ssh_to" db01
 same db01 "$tmp/db01.old"
 fails_with 3 'db01' vmseed --home "$dr" resync --from "ssh://$ssh_to" --all
-refuses 1 'nosuch.*not known at hq' vmseed --home "$dr" resync --from "ssh://$ssh_to" nosuch
+refuses 5 'nosuch.*not a VM that hq serves' vmseed --home "$dr" resync --from "ssh://$ssh_to" nosuch
 run vmseed --home "$dr" verify --replica web01
 run vmseed --home "$dr" verify --replica db01
 
