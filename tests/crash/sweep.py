@@ -7,8 +7,9 @@
   power   killed, and what was not synced is lost: all of it, contents, names, or a mixture
 
 After each cut the same command runs again, undisturbed, and must finish with the result that an
-undisturbed run has. CRASH_ONLY=OPERATION, CRASH_FROM=N and CRASH_STEP=N narrow a sweep down to
-look for a cause; then the counts are not compared with the minimum in minimum.json."""
+undisturbed run has. CRASH_ONLY=OPERATION, CRASH_FROM=N and CRASH_STEP=N (CRASH_RESYNC_STEP=N
+for the operations of resync alone, which take longest) narrow a sweep down to look for a cause;
+then the counts are not compared with the minimum in minimum.json."""
 
 import errno
 import json
@@ -31,8 +32,10 @@ class Sweep:
         self.kind, self.stand = kind, stand
         self.only = os.environ.get('CRASH_ONLY')
         self.first = int(os.environ.get('CRASH_FROM', '1'))
-        self.step = int(os.environ.get('CRASH_STEP', '1'))
-        self.narrow = bool(self.only or self.first > 1 or self.step > 1)
+        self.every = int(os.environ.get('CRASH_STEP', '1'))
+        self.every_resync = int(os.environ.get('CRASH_RESYNC_STEP', self.every))
+        self.step = self.every
+        self.narrow = bool(self.only or self.first > 1 or self.every > 1 or self.every_resync > 1)
         self.random = random.Random(1)
         self.points, self.reruns, self.wrong = 0, 0, 0
         self.counts = {}
@@ -212,6 +215,7 @@ class Sweep:
         for operation in all_of(self.stand):
             if self.only and operation.name != self.only:
                 continue
+            self.step = self.every_resync if operation.name.startswith('resync') else self.every
             if self.kind == 'fault' and operation.name in ALIKE:
                 continue
             before = self.points
