@@ -171,7 +171,7 @@ static int parse_rate(const char *text, uint64_t *out, struct seed_error *err)
 	*out = 0;
 	if (!text)
 		return 0;
-	if (seed_size_parse(out, text, err) < 0)
+	if (seed_size_parse(out, text, err) < 0 || *out == 0)
 		return seed_error_set(err, SEED_ERR_USAGE,
 				      "--bwlimit %s: bytes a second, as 500K or 10M",
 				      seed_quote(text, quoted, sizeof(quoted)));
