@@ -220,6 +220,7 @@ static int run_resync(struct cli *cli, const struct resync_args *a, const char *
 	uint64_t start = seed_clock_ms();
 	int rc;
 
+
 	if (seed_dest_parse(&dest, a->to ? a->to : a->from, err) < 0 ||
 	    parse_rate(a->limit, &opt.limit, err) < 0 ||
 	    (a->window && window_parse(&window, a->window, err) < 0) ||
@@ -227,6 +228,7 @@ static int run_resync(struct cli *cli, const struct resync_args *a, const char *
 	    cli_trust(cli, &opt.trust, err) < 0 ||
 	    gather(cli, opt.home, a, names, run, err) < 0 || refuse_twins(run, opt.own, err) < 0)
 		return -1;
+	opt.may_ask = how.may_ask && !dest.local;
 	if (a->window) {
 		opt.may_go_on = in_window;
 		opt.arg = &window;

@@ -37,6 +37,8 @@ struct seed_resync_options {
 	/* Asked before each VM and between requests: false ends the run in good order. NULL: always. */
 	bool (*may_go_on)(void *arg);
 	void *arg;
+	bool may_ask;			/* somebody may be typing a password for the other end's first word:
+					 * it is waited for; else it has a minute */
 	bool allow_final;		/* serve: a puller may end this site's line of a VM */
 	/* serve: whom and what it is for. NULL: all that trust allows. */
 	const char *only_peer;

@@ -425,7 +425,7 @@ int seed_session_open(struct seed_session *s, int in, int out, bool sender, bool
 	const struct seed_channel_options channel = {
 		.in = in,
 		.out = out,
-		.first_ms = caller ? 0 : 60000,
+		.first_ms = caller && opt->may_ask ? 0 : 60000,
 		.window_log = SEED_WIRE_WINDOW_MAX,
 		.limit = caller && sender ? opt->limit : 0,
 		.cancel = opt->cancel,
