@@ -220,7 +220,6 @@ static int run_resync(struct cli *cli, const struct resync_args *a, const char *
 	uint64_t start = seed_clock_ms();
 	int rc;
 
-
 	if (seed_dest_parse(&dest, a->to ? a->to : a->from, err) < 0 ||
 	    parse_rate(a->limit, &opt.limit, err) < 0 ||
 	    (a->window && window_parse(&window, a->window, err) < 0) ||

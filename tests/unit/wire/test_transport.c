@@ -91,7 +91,7 @@ static void a_directory_is_served_by_a_child(void **state)
 	script(*state, "vmseed", "exit 0");
 	seed_transport_close(open_ok("/srv/a; b", (struct seed_transport_options){ .ssh = NULL }),
 			     5000, NULL);
-	argv_is(*state, "--home\n/srv/a; b\nserve\n");
+	argv_is(*state, "--home\n/srv/a; b\nserve\n--allow-final\n");
 }
 
 static void what_a_far_shell_would_look_at_is_refused(void **state)
