@@ -4,8 +4,8 @@
 # pulled, by changes and by the tree, and gives receipts that vmseed and minisign believe.
 . "${0%/*}/../cli/lib.sh"
 requires minisign -v
-requires python3 -c 'import cryptography, zstandard'
-peer() { python3 -B "$top/tests/interop/peer.py" "$@"; }
+requires /usr/bin/python3 -c 'import cryptography, zstandard'
+peer() { /usr/bin/python3 -B "$top/tests/interop/peer.py" "$@"; }
 hq=$tmp/hq dr=$tmp/dr
 make_site "$hq" hq
 vmseed -q --home "$hq" key card >"$tmp/hq.card"
@@ -18,7 +18,7 @@ run vmseed --home "$hq" key trust "$tmp/dr.card" --fingerprint "$(peer "$dr" fin
 cat >"$tmp/ssh" <<END
 #!/bin/sh
 echo "\$*" >"$tmp/ssh.arguments"
-exec python3 -B "$top/tests/interop/peer.py" "\${STATE:-$dr}" serve "$tmp/hq.card" "\$@"
+exec /usr/bin/python3 -B "$top/tests/interop/peer.py" "\${STATE:-$dr}" serve "$tmp/hq.card" "\$@"
 END
 chmod +x "$tmp/ssh"
 export VMSEED_SSH="$tmp/ssh"
@@ -130,7 +130,7 @@ peer "$tmp/stranger" new stranger >"$tmp/stranger.card"
 STATE=$tmp/stranger refuses 5 'not trusted' vmseed --home "$hq" resync --retries 0 --to ssh://dr \
 	"$tmp/vm.xml"
 cp -r "$tmp/stranger" "$tmp/liar"
-python3 - "$tmp/liar/site.json" "$dr/site.json" <<'END'
+/usr/bin/python3 - "$tmp/liar/site.json" "$dr/site.json" <<'END'
 import json, sys
 liar, dr = (json.load(open(path)) for path in sys.argv[1:])
 liar['site'] = dr['site']
@@ -153,7 +153,7 @@ diff -r "$dr" "$tmp/dr.new" || fail 'something was written all the same'
 run peer decode "$top/tests/vectors/wire/sender" "$top/tests/vectors/wire/receiver"
 
 # The documents that crossed, by their schemas; and the examples of the page.
-python3 -B - "$top" "$tmp/recorded" "$top/tests/vectors/wire" <<'END'
+/usr/bin/python3 -B - "$top" "$tmp/recorded" "$top/tests/vectors/wire" <<'END'
 import hashlib, json, re, struct, sys
 top, *recorded = sys.argv[1:]
 sys.path.insert(0, f'{top}/tests/interop')
