@@ -25,10 +25,12 @@ int cmd_serve(struct cli *cli, int argc, const char **argv, struct seed_error *e
 {
 	SEED_AUTO(cli_list_freep) const char **vms = NULL;
 	SEED_AUTO(seed_freep) char *peer = NULL;
-	int final = 0;
+	int final = 0, keep = 0;
 	const struct poptOption table[] = {
 		{ "vm", 0, POPT_ARG_ARGV, &vms, 0, "serve this VM alone (name or uuid)", "VM" },
 		{ "peer", 0, POPT_ARG_STRING, &peer, 0, "serve this trusted site alone", "SITE" },
+		{ "keep", 0, POPT_ARG_INT, &keep, 0,
+		  "keep N recovery points at least, whatever a peer asks for", "N" },
 		{ "allow-final", 0, POPT_ARG_NONE, &final, 0,
 		  "a puller may ask for the last resync before a switch-over", NULL },
 		POPT_TABLEEND
@@ -51,6 +53,9 @@ int cmd_serve(struct cli *cli, int argc, const char **argv, struct seed_error *e
 	opt.jobs = cli->jobs;
 	opt.memory = cli->memory;
 	opt.cancel = cli->cancel;
+	if (keep < 0 || keep > 1000)
+		return seed_error_set(err, SEED_ERR_USAGE, "--keep %d: 0 to 1000 recovery points", keep);
+	opt.keep = (unsigned int)keep;
 	opt.allow_final = final;
 	opt.only_peer = peer;
 	opt.only_vms = vms;

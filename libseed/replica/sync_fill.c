@@ -107,7 +107,8 @@ static int fill_from_journal(struct seed_sync *sync, struct seed_sync_unit *unit
 	return 0;
 }
 
-/* Stamped only where the disk was proven when the fill began. */
+/* Not stamped: somebody may have written beside us while blocks came. Who certifies the disk reads
+ * it first (seed_replica_prove()), and that stamps it. */
 static int end_fill(struct seed_sync *sync, struct seed_error *err)
 {
 	struct seed_replica *r = sync->replica;
@@ -115,12 +116,8 @@ static int end_fill(struct seed_sync *sync, struct seed_error *err)
 	for (size_t i = 0; i < sync->count; i++) {
 		struct seed_sync_unit *unit = &sync->units[i];
 		struct seed_sink *sink = seed_steal(&unit->sink);
-		bool stamp = unit->stamped;
 
 		if (seed_sink_close(sink, err) < 0)
-			return -1;
-		if (stamp && seed_replica_stamp(r->dir, unit->names.stem, unit->names.raw,
-						unit->blocks, err) < 0)
 			return -1;
 		if (seed_path_unlink(sync->dir, unit->names.base, err) < 0)
 			return -1;

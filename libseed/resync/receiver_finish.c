@@ -201,6 +201,35 @@ int seed_receiver_commit(struct seed_receiving *r, struct seed_error *err)
 	return seed_session_refuse(r->s, &why, err);
 }
 
+/* Other blocks than those that were missing may have been written by somebody meanwhile: nothing is
+ * certified that was not read. */
+static int prove_filled(struct seed_receiving *r, struct seed_error *err)
+{
+	const struct seed_proof_options opt = {
+		.paranoid = true,
+		.pool = r->s->pool,
+		.depth = r->s->depth,
+		.events = seed_session_relay(r->s, SEED_PHASE_PROVING),
+		.cancel = r->s->opt->cancel,
+	};
+
+	for (size_t i = 0; i < r->replica->disks.count; i++) {
+		const struct seed_replica_disk *disk = seed_vec_at(&r->replica->disks, i);
+		struct seed_proof proof = { 0 };
+		int rc = seed_replica_prove(&proof, r->replica, i, &opt, err);
+
+		if (rc == 0 && proof.differ_blocks)
+			rc = seed_error_set(err, SEED_ERR_BUSY, "%llu blocks were written to by somebody "
+					    "while others came: 'vmseed adopt %s --discard-changes' at %s, "
+					    "then resync again", (unsigned long long)proof.differ_blocks,
+					    r->replica->name, r->s->opt->own->name);
+		seed_proof_clear(&proof);
+		if (rc < 0)
+			return seed_error_prefix(err, "replica %s: disk %s", r->replica->name, disk->slot);
+	}
+	return 0;
+}
+
 int seed_receiver_finish_fill(struct seed_receiving *r, struct seed_error *err)
 {
 	enum seed_proved proved[SEED_WIRE_DISKS_MAX];
@@ -212,7 +241,11 @@ int seed_receiver_finish_fill(struct seed_receiving *r, struct seed_error *err)
 		return seed_error_set(err, SEED_ERR_INTEGRITY, "%llu blocks are still missing",
 				      (unsigned long long)missing);
 	for (uint32_t i = 0; i < SEED_WIRE_DISKS_MAX; i++)
-		proved[i] = SEED_PROVED_STAMP;
+		proved[i] = SEED_PROVED_FULL;
+	seed_sync_close(r->sync);	/* its descriptors and locks go before the disks are held to be read */
+	r->sync = NULL;
+	if (prove_filled(r, err) < 0 || seed_receiver_receipt(r, proved, err) < 0)
+		return -1;
 	r->vm->result = SEED_RESYNC_SYNCED;
-	return seed_receiver_receipt(r, proved, err);
+	return 0;
 }

@@ -51,6 +51,10 @@ int seed_receiver_find(struct seed_receiving *r, struct seed_error *err)
 		return -1;
 	if (!r->replica)
 		return 0;
+	/* HEAD's name is what the peer says; the replica's is what it is called here. Who may touch web01
+	 * alone does not reach db01 by calling it so. */
+	if (seed_session_allows(r->s, &r->head.uuid, r->replica->vm_name, err) < 0)
+		return -1;
 	if (r->replica->state == SEED_REPLICA_PROMOTED)
 		return seed_error_set(err, SEED_ERR_IDENTITY,
 				      "its replica %s was promoted and is the VM now; to make it a replica "
@@ -278,6 +282,12 @@ int seed_receiver_judge(struct seed_receiving *r, struct seed_error *err)
 	if (mark.known && check_line(r, "what was accepted here", mark_relation(r, &mark),
 				     &mark.lineage, mark.generation, err) < 0)
 		return -1;
+	/* One that is being imported has disks by now; one that comes over the wire has none yet. */
+	if (r->replica && r->replica->state == SEED_REPLICA_SEEDING && r->replica->disks.count &&
+	    !(r->head.flags & SEED_WANT_OVER_WIRE))
+		return seed_error_set(err, SEED_ERR_NOTFOUND,
+				      "its import at %s was not finished: run 'vmseed import' there again, or send "
+				      "it whole with --seed-over-wire", r->s->opt->own->name);
 	if (!r->replica && !(r->head.flags & SEED_WANT_OVER_WIRE))
 		return seed_error_set(err, SEED_ERR_NOTFOUND,
 				      "there is no replica of it at %s: carry a seed there, or send it whole "

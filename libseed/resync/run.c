@@ -275,11 +275,6 @@ static size_t count_waiting(const struct run *run)
 	return waiting;
 }
 
-static uint64_t crossed(const struct run *run)
-{
-	return run->out->sent + run->out->received;
-}
-
 static int pause_for(const struct run *run, unsigned int ms, struct seed_error *err)
 {
 	uint64_t until = seed_clock_ms() + ms;
@@ -313,12 +308,11 @@ static int connect_until_done(struct run *run, struct seed_error *err)
 	while (count_waiting(run) || (run->opt->all && !run->out->vms.count)) {
 		struct seed_error why = { 0 };
 		size_t before = count_waiting(run);
-		uint64_t bytes = crossed(run);
 
 		if (connect_once(run, &why) == 0)
 			return 0;
-		/* A connection that brought something forward begins the counting anew. */
-		if (count_waiting(run) < before || crossed(run) - bytes > 1u << 20) {
+		/* Only a VM that is done begins the counting anew: bytes alone anybody can send. */
+		if (count_waiting(run) < before) {
 			tries = 0;
 			pause = PAUSE_FIRST_MS;
 		}

@@ -425,11 +425,15 @@ int seed_msg_error_get(struct seed_error *m, const struct seed_frame *f, struct 
 {
 	struct seed_cursor c = cursor_of(f);
 	uint8_t kind = seed_cursor_u8(&c);
+	enum seed_error_kind of;
 
 	if (!seed_cursor_zero(&c, 7) || c.left >= sizeof(m->text) || memchr(c.next, '\0', c.left))
 		return malformed(f, err);
-	seed_error_set(m, kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : SEED_ERR_SYSTEM,
-		       "%.*s", (int)c.left, (const char *)c.next);
+	of = kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[kind] : SEED_ERR_SYSTEM;
+	/* That our link broke, or that we were told to stop, nobody else can say. */
+	if (of == SEED_ERR_LINK || of == SEED_ERR_CANCELLED)
+		of = SEED_ERR_SYSTEM;
+	seed_error_set(m, of, "%.*s", (int)c.left, (const char *)c.next);
 	m->sys_errno = 0;
 	return 0;
 }
