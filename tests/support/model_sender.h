@@ -213,8 +213,9 @@ static inline void model_nodes(struct model_sender *m, const struct seed_msg_des
 static inline void model_block(struct model_sender *m, const struct seed_msg_request *q,
 			       const struct seed_msg_ask *ask)
 {
-	uint8_t data[SEED_BLOCK_SIZE], pieces[SEED_BLOCK_SIZE], head[SEED_BLOCK_HEAD_MAX];
-	struct seed_msg_block b = { .disk = q->disk, .index = ask->index, .data = data };
+	uint8_t pieces[SEED_BLOCK_SIZE], head[SEED_BLOCK_HEAD_MAX];
+	struct seed_msg_block b = { .disk = q->disk, .index = ask->index };
+	const uint8_t *data;
 	struct seed_hint_key key;
 	struct seed_error err = { 0 };
 	uint32_t ours[SEED_PIECES];
@@ -222,7 +223,7 @@ static inline void model_block(struct model_sender *m, const struct seed_msg_req
 	if (q->disk >= VM_DISKS || ask->index >= strlen(m->have->blocks[q->disk]))
 		return;
 	b.len = seed_grid_length(content_size(m->have, q->disk), ask->index);
-	content_block(data, m->have->blocks[q->disk][ask->index]);
+	data = b.data = content_block(m->have->blocks[q->disk][ask->index]);
 	if (q->hints) {
 		uint32_t len = b.len;
 

@@ -52,18 +52,19 @@ static inline uint64_t content_size(const struct content *c, size_t disk)
 }
 
 /* Bytes of a block; upper and lower case of one letter differ in one piece of 4 KiB. */
-static inline void content_block(uint8_t *out, char name)
+static inline const uint8_t *content_block(char name)
 {
+	static uint8_t blocks[128][SEED_BLOCK_SIZE];
+	static bool made[128];
 	uint32_t state = (uint32_t)(name & ~32) * 2654435761u + 1;
+	uint8_t *out = blocks[name & 127];
 
-	memset(out, 0, SEED_BLOCK_SIZE);
-	if (name == '.')
-		return;
-	for (size_t i = 0; i < SEED_BLOCK_SIZE; i++) {
+	for (size_t i = 0; !made[name & 127] && name != '.' && i < SEED_BLOCK_SIZE; i++) {
 		state = state * 1664525u + 1013904223u;
-		out[i] = (uint8_t)(state >> 24);
+		out[i] = i == 100 ? (uint8_t)name : (uint8_t)(state >> 24);
 	}
-	out[100] = (uint8_t)name;
+	made[name & 127] = true;
+	return out;
 }
 
 /* As a list has it. */
@@ -72,13 +73,11 @@ static inline struct seed_digest content_digest(const struct content *c, size_t 
 	static struct { bool known; uint32_t len; struct seed_digest digest; } memory[128];
 	uint32_t len = seed_grid_length(content_size(c, disk), at);
 	char name = c->blocks[disk][at];
-	uint8_t data[SEED_BLOCK_SIZE];
 
 	if (name == '.')
 		return seed_digest_zero;
 	if (!memory[name & 127].known || memory[name & 127].len != len) {
-		content_block(data, name);
-		seed_digest_of(&memory[name & 127].digest, data, len);
+		seed_digest_of(&memory[name & 127].digest, content_block(name), len);
 		memory[name & 127].known = true;
 		memory[name & 127].len = len;
 	}
@@ -112,16 +111,15 @@ static inline struct seed_digest content_root(const struct content *c, size_t di
 static inline void content_write(const struct content *c, size_t disk, int dir, const char *name)
 {
 	SEED_AUTO(seed_fd_closep) int fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	uint8_t data[SEED_BLOCK_SIZE];
 
 	if (fd < 0 || ftruncate(fd, (off_t)content_size(c, disk)) < 0)
 		abort();
 	for (uint64_t i = 0; c->blocks[disk][i]; i++) {
 		uint32_t len = seed_grid_length(content_size(c, disk), i);
 
-		content_block(data, c->blocks[disk][i]);
 		if (c->blocks[disk][i] != '.' &&
-		    pwrite(fd, data, len, (off_t)(i * SEED_BLOCK_SIZE)) != (ssize_t)len)
+		    pwrite(fd, content_block(c->blocks[disk][i]), len,
+			   (off_t)(i * SEED_BLOCK_SIZE)) != (ssize_t)len)
 			abort();
 	}
 }
@@ -129,7 +127,7 @@ static inline void content_write(const struct content *c, size_t disk, int dir, 
 static inline bool content_is(const struct content *c, size_t disk, int dir, const char *name)
 {
 	SEED_AUTO(seed_fd_closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	uint8_t want[SEED_BLOCK_SIZE], got[SEED_BLOCK_SIZE];
+	uint8_t got[SEED_BLOCK_SIZE];
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != content_size(c, disk))
@@ -137,9 +135,8 @@ static inline bool content_is(const struct content *c, size_t disk, int dir, con
 	for (uint64_t i = 0; c->blocks[disk][i]; i++) {
 		uint32_t len = seed_grid_length(content_size(c, disk), i);
 
-		content_block(want, c->blocks[disk][i]);
 		if (pread(fd, got, len, (off_t)(i * SEED_BLOCK_SIZE)) != (ssize_t)len ||
-		    memcmp(got, want, len) != 0)
+		    memcmp(got, content_block(c->blocks[disk][i]), len) != 0)
 			return false;
 	}
 	return true;
