@@ -44,7 +44,7 @@ struct input {
 	struct seed_cursor c;
 	uint8_t head_field, size_disk;		/* what else than its frames is bent; 0: nothing */
 	uint64_t size;
-	bool other_vm;
+	bool other_vm, ends;
 };
 
 static void remove_all(void)
@@ -119,8 +119,9 @@ static void lose_a_block(void)
 
 static bool bend(struct model_sender *m, uint8_t type, const uint8_t *data, size_t len)
 {
-	return bend_frame(&((struct input *)m->arg)->c, &m->out, type, data, len,
-			  fix.s.hq.own->sign);
+	struct input *in = m->arg;
+
+	return bend_frame(&in->c, in->ends, &m->out, type, data, len, fix.s.hq.own->sign);
 }
 
 static void tune_head(struct model_sender *m, struct seed_msg_head *head)
@@ -243,6 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	m.base = how & 1 ? OLD : NULL;
 	m.file = how & 2 ? "<domain/>" : NULL;
 	in.other_vm = how & 8;
+	in.ends = how & 128;
 	in.head_field = how & 16 ? seed_cursor_u8(&in.c) % 10 : 0;
 	in.size_disk = how & 32 ? seed_cursor_u8(&in.c) : 0;
 	in.size = in.size_disk ? bend_number(&in.c) : 0;
