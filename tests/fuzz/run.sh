@@ -8,6 +8,8 @@
 set -u
 cd "${0%/*}/../.." || exit 1
 passed=0 failed=0
+# Most of the time goes into the shadow of large blocks that come and go: it is written, not mapped anew.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=8:clear_shadow_mmap_threshold=1073741824}
 
 runs_of() { # NAME: how many, or nothing
 	local word
