@@ -171,6 +171,21 @@ fuzz:
 fuzz-run: $(FUZZ)
 	@tests/fuzz/run.sh $(FUZZ)
 
+# The slowest first. The two ends of a resync do with each input what a whole resync does.
+FUZZ_COUNTED	:= journal channel resync_receiver resync_sender message
+FUZZ_COUNTS	:= journal=2000000 channel=2000000 message=2000000 resync_receiver=10000 \
+		   resync_sender=10000
+
+## fuzz-count: the protocol's and the journal's fuzz targets for FUZZ_RUNS inputs each
+fuzz-count:
+	@$(SETUP) build check deep
+	$(AGAIN) O=$(O)-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-count-run
+
+.PHONY: fuzz-count-run
+fuzz-count-run: $(FUZZ_COUNTED:%=$(O)/tests/fuzz/fuzz_%)
+	@FUZZ_RUNS='$(or $(FUZZ_RUNS),$(FUZZ_COUNTS))' FUZZ_LEN=1024 FUZZ_JOBS=2 \
+		tests/fuzz/run.sh $^
+
 ## bench: whole commands against their peers on the fleet, one table of ratios
 bench:
 	@$(SETUP) build fleet bench
@@ -197,8 +212,8 @@ clean:
 help:
 	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-.PHONY: all unit check-cuts check-fleet check-asan check-clang check-man check-bare layers fuzz bench \
-	demo install clean help FORCE
+.PHONY: all unit check-cuts check-fleet check-asan check-clang check-man check-bare layers fuzz \
+	fuzz-count bench demo install clean help FORCE
 
 # The settings of the last build; every object depends on them.
 $(O)/settings: FORCE

@@ -105,7 +105,10 @@ static int send_block(struct answering *a, struct block_job *b, struct seed_erro
 	}
 	if (seed_session_may_go_on(a->s, err) < 0)
 		return -1;
+	/* A zero block that was asked for though it is listed as one is no change, or a peer could have
+	 * any disk called "changed". */
 	if (b->answer.changed &&
+	    (b->answer.form != SEED_FORM_ZERO || seed_digest_kind(&b->wanted) != SEED_BLOCK_ZERO) &&
 	    seed_vm_reading_changed(a->r, b->answer.disk, b->answer.index, &b->answer.digest, err) < 0)
 		return -1;
 	len = seed_msg_block_head(head, &b->answer);

@@ -124,6 +124,49 @@ static void malformed_files_are_refused(void **state)
 	refuses(dir, bad, sizeof(good), UINT64_MAX);
 }
 
+/* Bit by bit, over all pairs of sets of eight blocks of which some are in neither: as sets, with the
+ * fewest runs. */
+static void set_runs(struct seed_vec *runs, unsigned int set)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		struct seed_run *last = runs->count ? seed_vec_at(runs, runs->count - 1) : NULL;
+		const struct seed_run run = { i, 1, SEED_BLOCK_MISSING };
+
+		if (!(set >> i & 1))
+			continue;
+		if (last && last->start + last->count == i)
+			last->count++;
+		else
+			assert_non_null(seed_vec_push(runs, sizeof(run), &run));
+	}
+}
+
+static void merged_runs_are_the_union(void **state)
+{
+	(void)state;
+	for (unsigned int a = 0; a < 256; a++)
+		for (unsigned int b = 0; b < 256; b++) {
+			SEED_AUTO(seed_vec_free) struct seed_vec runs = { 0 };
+			SEED_AUTO(seed_vec_free) struct seed_vec more = { 0 };
+			SEED_AUTO(seed_vec_free) struct seed_vec want = { 0 };
+			struct seed_error err = { 0 };
+
+			set_runs(&runs, a);
+			set_runs(&more, b);
+			set_runs(&want, a | b);
+			must(seed_missing_merge(&runs, &more, &err), &err);
+			assert_int_equal(runs.count, want.count);
+			for (size_t i = 0; i < want.count; i++) {
+				const struct seed_run *got = seed_vec_at(&runs, i);
+				const struct seed_run *run = seed_vec_at(&want, i);
+
+				assert_int_equal(got->start, run->start);
+				assert_int_equal(got->count, run->count);
+				assert_int_equal(got->kind, SEED_BLOCK_MISSING);
+			}
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +175,7 @@ int main(void)
 		on_tmpdir(no_runs_is_no_file),
 		on_tmpdir(runs_that_touch_or_fall_are_not_written),
 		on_tmpdir(malformed_files_are_refused),
+		cmocka_unit_test(merged_runs_are_the_union),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
