@@ -58,6 +58,15 @@ static void print_text(const struct cli *cli, const struct seed_adopted *a)
 	char buf[SEED_QUOTED], size[32];
 	const char *name = out_name(a->vm_name, buf, sizeof(buf));
 
+	if (a->edited) {
+		printf("%s: %" PRIu64 " block%s (%s) that %s written to it %s given up: missing now, and the next "
+		       "resync\nor import of generation %" PRIu64 " brings %s anew.\n", a->folder,
+		       a->changed_blocks, a->changed_blocks == 1 ? "" : "s",
+		       seed_size_text(a->changed_bytes, size), a->changed_blocks == 1 ? "was" : "were",
+		       cli->dry_run ? "would be" : a->changed_blocks == 1 ? "is" : "are", a->generation,
+		       a->changed_blocks == 1 ? "it" : "them");
+		return;
+	}
 	if (a->already) {
 		printf("%s is adopted already: replica %s, a candidate at generation %" PRIu64 ".\n", name,
 		       a->folder, a->generation);
@@ -69,6 +78,8 @@ static void print_text(const struct cli *cli, const struct seed_adopted *a)
 		printf("%" PRIu64 " block%s (%s) written after the last sync %s.\n", a->changed_blocks,
 		       a->changed_blocks == 1 ? "" : "s", seed_size_text(a->changed_bytes, size),
 		       cli->dry_run ? "would be given up" : "are given up");
+	else if (a->unsent)
+		printf("What no other site got of it %s given up.\n", cli->dry_run ? "would be" : "is");
 	else
 		printf("Nothing was written after the last sync.\n");
 	if (!cli->dry_run)
@@ -82,7 +93,7 @@ static int conclude(struct cli *cli, const struct seed_adopted *a, int rc, struc
 	struct seed_error shown = { 0 };
 
 	cli_end_progress(cli);
-	if (rc < 0 && !(a->vm_name && a->changed_blocks && err->kind == SEED_ERR_IDENTITY))
+	if (rc < 0 && !(a->vm_name && a->unsent && err->kind == SEED_ERR_IDENTITY))
 		return -1;
 	if (!cli->json) {
 		if (rc == 0)
@@ -135,14 +146,24 @@ static int adopt_replica(struct cli *cli, const char *name, const struct seed_ad
 	return conclude(cli, &adopted, rc, err) < 0 ? cli_named(err) : 0;
 }
 
-static int run(struct cli *cli, const char *arg, const char *uuid,
+static int run(struct cli *cli, const char *arg, const char *uuid, const char *follow,
 	       struct seed_adopt_options *opt, struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int store = -1;
 	struct seed_error why = { 0 };
 
-	if (cli_home(cli, &opt->home, err) < 0 || cli_site(cli, &opt->own, err) < 0)
+	const struct seed_trusted *heir;
+
+	if (cli_home(cli, &opt->home, err) < 0 || cli_site(cli, &opt->own, err) < 0 ||
+	    cli_trust(cli, &opt->trust, err) < 0)
 		return -1;
+	if (follow) {
+		if (seed_trust_find(&heir, opt->trust, follow, err) < 0)
+			return cli_named(err);
+		if (heir->own)
+			return seed_error_set(err, SEED_ERR_USAGE, "--follow %s: that is this site", follow);
+		opt->follow = &heir->card.site;
+	}
 	if (seed_store_open(&store, opt->home, NULL, !cli->dry_run, NULL, &why) < 0) {
 		/* A dry run makes no store: the home itself holds no replicas. */
 		if (!cli->dry_run || why.kind != SEED_ERR_NOTFOUND) {
@@ -165,6 +186,7 @@ static int run(struct cli *cli, const char *arg, const char *uuid,
 int cmd_adopt(struct cli *cli, int argc, const char **argv, struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) char *uuid = NULL;
+	SEED_AUTO(seed_freep) char *follow = NULL;
 	struct seed_adopt_options opt = { 0 };
 	int in_place = 0, discard = 0;
 	const struct poptOption table[] = {
@@ -172,6 +194,8 @@ int cmd_adopt(struct cli *cli, int argc, const char **argv, struct seed_error *e
 		  "move the disks into the store: nothing is copied", NULL },
 		{ "discard-changes", 0, POPT_ARG_NONE, &discard, 0,
 		  "give up what was written since the last sync", NULL },
+		{ "follow", 0, POPT_ARG_STRING, &follow, 0,
+		  "the site that goes on with the VM, where it can be several", "SITE" },
 		{ "uuid", 0, POPT_ARG_STRING, &uuid, 0, "of a VM that is named by its disks", "UUID" },
 		POPT_TABLEEND
 	};
@@ -188,5 +212,5 @@ int cmd_adopt(struct cli *cli, int argc, const char **argv, struct seed_error *e
 		return -1;
 	opt.in_place = in_place;
 	opt.discard = discard;
-	return run(cli, cli_rest(ctx)[0], uuid, &opt, err);
+	return run(cli, cli_rest(ctx)[0], uuid, follow, &opt, err);
 }

@@ -35,6 +35,7 @@ static int write_vm(const struct seed_source_vm *vm, uint64_t generation, struct
 		.has_origin = !seed_id_equal(&vm->origin, &vm->site),
 		.origin = vm->origin,
 		.handed_over = vm->handed_over,
+		.final = vm->final,
 	};
 
 	return seed_vm_file_write(vm->dir, &file, err);
@@ -69,6 +70,7 @@ static int load_vm(struct seed_source_vm *vm, const struct seed_site *site, unsi
 	if (file.has_origin)
 		vm->origin = file.origin;
 	vm->handed_over = file.handed_over;
+	vm->final = file.final;
 	seed_vm_file_clear(&file);	/* its name is the old one */
 	return 0;
 }

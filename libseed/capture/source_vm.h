@@ -30,7 +30,8 @@ struct seed_source_vm {
 	struct seed_id origin;		/* whose VM it is: @site, or that of a replica that was
 					 * promoted here */
 	char *definition;		/* where its definition is, or NULL: see vm_file.h */
-	bool handed_over;		/* to another site */
+	bool handed_over;		/* to another site ... */
+	bool final;			/* ... by a last resync */
 };
 
 #define SEED_SOURCE_VM_ANYWAY 1u	/* open one that was handed over, too */

@@ -40,6 +40,8 @@ int seed_vm_file_write(int dir, struct seed_vm_file *file, struct seed_error *er
 		seed_json_set_id(doc, "origin", &file->origin);
 	if (file->handed_over)
 		seed_json_set_bool(doc, "handed_over", true);
+	if (file->final)
+		seed_json_set_bool(doc, "final", true);
 	return seed_home_doc_replace(dir, VM_FILE, doc, err);
 }
 
@@ -64,6 +66,8 @@ static const char *take_optional(struct seed_vm_file *file, struct seed_json_rea
 		seed_json_take_id(r, "origin", &file->origin);
 	if (seed_json_has(r, "handed_over"))
 		file->handed_over = seed_json_take_bool(r, "handed_over");
+	if (seed_json_has(r, "final"))
+		file->final = seed_json_take_bool(r, "final");
 	return definition;
 }
 

@@ -16,6 +16,7 @@
 #include "capture/side_files.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
+#include "capture/sent.h"
 #include "export/export_internal.h"
 #include "media/seed.h"
 #include "pack/scrub.h"
@@ -318,6 +319,24 @@ static int commit_all(struct finish *f, struct seed_set_record *record, const st
 	return 0;
 }
 
+/* The commit is read back: other sites can have it from now on. */
+static int note_sent(const struct seed_export_vm *vm, struct seed_error *err)
+{
+	SEED_AUTO(seed_vec_free) struct seed_vec sent = { 0 };
+
+	for (size_t i = 0; i < vm->disks.count; i++) {
+		const struct seed_export_disk *disk = seed_vec_at(&vm->disks, i);
+		struct seed_sent_disk *s = seed_vec_push(&sent, sizeof(*s), NULL);
+
+		if (!s)
+			return seed_error_sys(err, ENOMEM, "sent.json");
+		snprintf(s->slot, sizeof(s->slot), "%s", disk->def->slot);
+		s->size = disk->size;
+		s->root = disk->facts.root;
+	}
+	return seed_sent_put(vm->kept->dir, vm->generation, &sent, err);
+}
+
 int seed_export_finish(struct seed_export *plan, struct seed_volume *volume,
 		       struct seed_set_record *record, const struct seed_vec *packs,
 		       const struct seed_export_options *opt, struct seed_error *err)
@@ -339,6 +358,9 @@ int seed_export_finish(struct seed_export *plan, struct seed_volume *volume,
 		struct seed_export_vm *vm = seed_vec_at(&plan->vms, i);
 
 		vm->done = !vm->err.kind;
+		/* A set of manifests alone gives nobody the blocks. */
+		if (vm->done && opt->data)
+			rc = note_sent(vm, err);
 	}
 	seed_vec_free(&f.files);
 	seed_vec_free(&f.seeds);

@@ -13,6 +13,8 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "block/grid.h"
+#include "capture/receipts.h"
+#include "capture/sent.h"
 #include "handover/handover_internal.h"
 #include "replica/candidate.h"
 #include "replica/find.h"
@@ -51,6 +53,74 @@ static int describe_out(struct seed_adopted *out, const struct seed_source_vm *v
 	return out->vm_name ? 0 : seed_error_sys(err, ENOMEM, "adopt");
 }
 
+/* Does any disk hold what no other site can have? A record of none is such a doubt as well. */
+static int check_sent(struct adopting *a, struct seed_error *err)
+{
+	SEED_AUTO(seed_vec_free) struct seed_vec sent = { 0 };
+	struct seed_error why = { 0 };
+
+	if (seed_sent_get(&sent, a->vm->dir, &why) < 0 && why.kind != SEED_ERR_NOTFOUND) {
+		*err = why;
+		return -1;
+	}
+	for (size_t i = 0; i < a->readings.count; i++) {
+		const struct seed_reading *r = seed_vec_at(&a->readings, i);
+
+		a->out->unsent |= !seed_sent_has(&sent, r->slot, r->source->size, &r->root);
+	}
+	return 0;
+}
+
+/* ---- who goes on ---- */
+
+struct heirs {
+	struct seed_id site;
+	size_t count;
+};
+
+static int add_heir(const struct seed_receipt_file *file, void *arg, struct seed_error *err)
+{
+	struct heirs *heirs = arg;
+
+	(void)err;
+	heirs->site = file->site;
+	heirs->count++;
+	return 0;
+}
+
+/* The site that the candidate follows: only it may bring a fork of the VM, or any site that is trusted
+ * at all could take the VM over with one of its own invention. */
+static int choose_heir(const struct adopting *a, struct seed_replica *r, struct seed_error *err)
+{
+	struct heirs heirs = { .count = 0 };
+	size_t trusted = a->opt->trust ? seed_trust_count(a->opt->trust) : 0;
+
+	if (a->opt->follow) {
+		heirs = (struct heirs){ *a->opt->follow, 1 };
+	} else if (seed_receipts_each(a->vm->dir, add_heir, &heirs, err) < 0) {
+		return -1;
+	}
+	for (size_t i = 0; heirs.count == 0 && i < trusted; i++) {
+		const struct seed_trusted *site = seed_trust_at(a->opt->trust, i);
+		size_t others = 0;
+
+		if (site->own || site->revoked)
+			continue;
+		for (size_t k = 0; k < trusted; k++) {
+			const struct seed_trusted *other = seed_trust_at(a->opt->trust, k);
+
+			others += !other->own && !other->revoked;
+		}
+		heirs = (struct heirs){ site->card.site, others };
+	}
+	if (heirs.count > 1)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "several sites may go on with it: say which with --follow SITE");
+	r->has_follows = heirs.count == 1;
+	r->follows = heirs.site;
+	return 0;
+}
+
 /* Read, compare, and refuse what would be lost. */
 static int look_at_disks(struct adopting *a, struct seed_error *err)
 {
@@ -73,8 +143,14 @@ static int look_at_disks(struct adopting *a, struct seed_error *err)
 		out->changed_bytes += r->changed_bytes;
 		out->bytes_read += r->bytes_read;
 	}
-	if (out->changed_blocks == 0 || a->opt->discard)
+	if (check_sent(a, err) < 0)
+		return -1;
+	if (!out->unsent || a->opt->discard)
 		return 0;
+	if (out->changed_blocks == 0)
+		return seed_error_set(err, SEED_ERR_IDENTITY, "it holds what no other site is known to have got: it "
+				      "was read since, and that never arrived anywhere. Send it first, or give "
+				      "it up with --discard-changes");
 	return seed_error_set(err, SEED_ERR_IDENTITY, "%" PRIu64 " block%s (%s) %s written after the last "
 			      "sync and would be lost: send them first, or give them up with "
 			      "--discard-changes", out->changed_blocks,
@@ -173,9 +249,9 @@ static int finish_again(struct adopting *a, struct seed_replica *r, struct seed_
 {
 	if (hand_over(a->vm, err) < 0 || drop_manifest(r, err) < 0)
 		return -1;
-	if (a->opt->discard && !r->discard) {
-		r->discard = true;
-		if (seed_replica_save(r, err) < 0)
+	if ((a->opt->discard && !r->discard) || a->opt->follow || !r->has_follows) {
+		r->discard |= a->opt->discard;
+		if (choose_heir(a, r, err) < 0 || seed_replica_save(r, err) < 0)
 			return -1;
 	}
 	return note(a, err);
@@ -288,6 +364,8 @@ static int place(struct adopting *a, struct seed_candidate *c, bool move, struct
 	bool shared = false;
 
 	c->replica->discard = a->opt->discard;
+	if (choose_heir(a, c->replica, err) < 0)
+		return -1;
 	if (place_lists(a, c->replica, err) < 0)
 		return -1;
 	if (move ? seed_place_may_move(&p, err) < 0 : seed_place_copies(&p, &shared, err) < 0)
@@ -399,7 +477,7 @@ static int become_candidate(struct adopting *a, struct seed_replica *r, struct s
 		disk->size = reading->source->size;
 		disk->missing_blocks = 0;
 	}
-	if (hand_over(a->vm, err) < 0 || place_lists(a, r, err) < 0)
+	if (choose_heir(a, r, err) < 0 || hand_over(a->vm, err) < 0 || place_lists(a, r, err) < 0)
 		return -1;
 	r->state = SEED_REPLICA_CANDIDATE;
 	r->discard = a->opt->discard;

@@ -7,8 +7,9 @@
  * and is to be a replica again. (A third stays a replica: edited.c.) Either way its record is marked as handed over: this site signs no
  * more manifests of it until its replica is promoted here.
  *
- * What the disks hold is compared with the kept lists of their last reading, the last that any other
- * site can have got. What was written since then would be lost: without @discard it is refused.
+ * What the disks hold is compared with what other sites can have got last (capture/sent.h). What is
+ * more than that would be lost: without @discard it is refused. (The kept lists of the last reading
+ * say how many blocks were written since; that reading may have reached nobody.)
  *
  * Order for a VM: lists, and copies of the disks, durable beside the store's replicas
  * (replica/candidate.h) - vm.json says "handed over" - disks are moved, if they are - the folder
@@ -22,13 +23,15 @@
 #include "base/cancel.h"
 #include "base/event.h"
 #include "replica/replica.h"
-#include "trust/keyfile.h"
+#include "trust/trust.h"
 #include "vmdef/vmdef.h"
 
 struct seed_adopt_options {
 	int home, store;
 	const struct seed_site *own;
 	bool in_place;			/* move the disks into the store: nothing is copied */
+	const struct seed_trust *trust;	/* NULL: nobody but @follow is known */
+	const struct seed_id *follow;	/* the site that goes on with it; NULL: the only one that it can be */
 	bool discard;			/* give up what was written since the last sync, and what was signed
 					 * after the fork */
 	bool dry_run;			/* read and compare alone */
@@ -49,6 +52,8 @@ struct seed_adopted {
 	uint64_t generation;
 	bool already;			/* it was a candidate of this very state before */
 	enum seed_adopted_how how;
+	bool edited;			/* a replica that stays one: what was written to it is given up */
+	bool unsent;			/* it holds what no other site can have */
 	uint64_t changed_blocks, changed_bytes;	/* since the last reading */
 	uint64_t bytes_read;
 };

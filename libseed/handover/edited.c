@@ -86,6 +86,8 @@ static int adopt_edited(struct seed_replica *r, struct seed_proof *proofs,
 
 	if (describe(out, r, err) < 0 || prove_disks(r, proofs, out, opt, err) < 0)
 		return -1;
+	out->edited = true;
+	out->unsent = out->changed_blocks > 0;
 	if (!out->changed_blocks)
 		return seed_error_set(err, SEED_ERR_USAGE, "is %s and holds what it should: it needs no adopting",
 				      seed_replica_state_name(r->state));

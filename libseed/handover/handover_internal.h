@@ -44,6 +44,7 @@ struct seed_reading {			/* of one disk */
 	char *path;			/* of its file or device */
 	struct seed_source *source;	/* held until cleared */
 	struct seed_source_identity identity;	/* while it was read */
+	struct seed_digest root;	/* of what it holds */
 	uint64_t changed_blocks, changed_bytes;	/* since the last reading */
 	uint64_t bytes_read;
 };

@@ -13,9 +13,11 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "block/grid.h"
+#include "block/merkle.h"
 #include "block/stamp.h"
 #include "capture/capture.h"
 #include "crypto/random.h"
+#include "capture/sent.h"
 #include "handover/handover_internal.h"
 #include "replica/proof.h"
 
@@ -150,6 +152,29 @@ static int keep_lists(const struct seed_source_vm *vm, const struct seed_replica
 	return 0;
 }
 
+/* What the fork begins with is what the other site can have. */
+static int note_sent(const struct seed_source_vm *vm, const struct seed_replica *r,
+		     struct seed_error *err)
+{
+	SEED_AUTO(seed_vec_free) struct seed_vec sent = { 0 };
+
+	for (size_t i = 0; i < r->disks.count; i++) {
+		const struct seed_replica_disk *disk = seed_vec_at(&r->disks, i);
+		struct seed_sent_disk *s = seed_vec_push(&sent, sizeof(*s), NULL);
+		SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+
+		if (!s)
+			return seed_error_sys(err, ENOMEM, "sent.json");
+		memcpy(s->slot, disk->slot, sizeof(s->slot));
+		s->size = disk->size;
+		if (seed_list_open(&list, r->dir, disk->list, seed_grid_blocks(disk->size), false,
+				   err) < 0 ||
+		    seed_merkle_of_list(&s->root, list, disk->size, NULL, NULL, err) < 0)
+			return seed_error_prefix(err, "disk %s", disk->slot);
+	}
+	return seed_sent_put(vm->dir, r->generation, &sent, err);
+}
+
 /* ---- doing it ---- */
 
 static int open_vm(struct seed_source_vm **out, const struct seed_replica *r,
@@ -205,11 +230,11 @@ static int promote(struct seed_promoted *p, const struct seed_promote_options *o
 		return -1;
 	if (opt->dry_run)
 		return 0;
-	if (keep_lists(vm, r, err) < 0)
+	if (keep_lists(vm, r, err) < 0 || note_sent(vm, r, err) < 0)
 		return -1;
 	vm->generation = r->generation;
 	vm->origin = r->site;
-	vm->handed_over = false;
+	vm->handed_over = vm->final = false;
 	free(vm->definition);
 	vm->definition = NULL;
 	if (seed_source_vm_save(vm, err) < 0)
@@ -239,7 +264,12 @@ static int take_back(struct seed_promoted *p, const struct seed_promote_options 
 				      "were signed is not known any more");
 	if (!vm->handed_over)
 		return 0;
-	vm->handed_over = false;
+	if (vm->final && !opt->force)
+		return seed_error_set(err, SEED_ERR_IDENTITY, "was handed over by a last resync, and the site that "
+				      "got it may have gone on: to follow it, 'vmseed adopt %s' here; --force "
+				      "takes it back, and then one of the two histories will be lost",
+				      r->name);
+	vm->handed_over = vm->final = false;
 	return seed_source_vm_save(vm, err);
 }
 

@@ -17,6 +17,7 @@
 #include "base/pool.h"
 #include "base/text.h"
 #include "block/scan.h"
+#include "block/merkle.h"
 #include "block/stamp.h"
 #include "capture/capture.h"
 #include "handover/handover_internal.h"
@@ -33,6 +34,7 @@ struct pass {
 	uint64_t kept_blocks;		/* of @kept */
 	uint64_t proven;		/* blocks below this one are provably as they were then */
 	struct seed_list *now;		/* NULL: not wanted */
+	struct seed_merkle tree;
 	uint64_t done, total;		/* bytes of all disks */
 };
 
@@ -132,14 +134,46 @@ static int compare_zeroes(struct pass *p, uint64_t first, uint64_t end, uint64_t
 	return 0;
 }
 
+/* Zero blocks; the last one of the disk may be short. */
+static void add_zeroes(struct pass *p, uint64_t first, uint64_t count)
+{
+	uint64_t size = p->reading->source->size;
+	uint32_t last = seed_grid_length(size, first + count - 1);
+	struct seed_digest zero;
+
+	if (last != SEED_BLOCK_SIZE)
+		count--;
+	seed_zero_digest(&zero, SEED_BLOCK_SIZE);
+	if (count)
+		seed_merkle_add_run(&p->tree, &zero, count);
+	if (last == SEED_BLOCK_SIZE)
+		return;
+	seed_zero_digest(&zero, last);
+	seed_merkle_add(&p->tree, &zero);
+}
+
+static void add_to_tree(struct pass *p, const struct seed_chunk *chunk)
+{
+	for (uint64_t i = 0; !chunk->hole && i < chunk->count; i++) {
+		if (seed_digest_kind(&chunk->digests[i]) == SEED_BLOCK_ZERO)
+			add_zeroes(p, chunk->first + i, 1);
+		else
+			seed_merkle_add(&p->tree, &chunk->digests[i]);
+	}
+	if (chunk->hole)
+		add_zeroes(p, chunk->first, chunk->count);
+}
+
 static int take_chunk(struct pass *p, struct seed_chunk *chunk, struct seed_error *err)
 {
+	for (uint64_t i = 0; !chunk->hole && i < chunk->count; i++)
+		if (chunk->kinds[i] == SEED_BLOCK_ZERO)
+			chunk->digests[i] = seed_digest_zero;
+	add_to_tree(p, chunk);
 	if (chunk->hole)
 		return compare_zeroes(p, chunk->first, chunk->first + chunk->count,
 				      p->reading->source->size, err);
 	for (uint64_t i = 0; i < chunk->count; i++) {
-		if (chunk->kinds[i] == SEED_BLOCK_ZERO)
-			chunk->digests[i] = seed_digest_zero;
 		p->done += chunk->lengths[i];
 		if (compare_block(p, chunk->first + i, &chunk->digests[i], err) < 0)
 			return -1;
@@ -218,6 +252,7 @@ static int read_disk(struct pass *p, struct seed_error *err)
 	char name[SEED_CAPTURE_LIST_NAME];
 
 	r->changed_blocks = r->changed_bytes = 0;
+	seed_merkle_begin(&p->tree);
 	if (seed_source_identity(r->source, &r->identity, err) < 0 || open_kept(p, err) < 0 ||
 	    (p->opt->keep && seed_list_create(&p->now, p->opt->vm->dir,
 					      seed_reading_list(r->slot, name), blocks, err) < 0) ||
@@ -229,6 +264,7 @@ static int read_disk(struct pass *p, struct seed_error *err)
 		return -1;
 	if (after.provable && !seed_source_identity_equal(&r->identity, &after))
 		return seed_error_set(err, SEED_ERR_BUSY, "changed while it was read: is the VM running?");
+	seed_merkle_end(&p->tree, &r->root);
 	return p->now ? seed_list_sync(p->now, err) : 0;
 }
 

@@ -287,7 +287,7 @@ int seed_replica_describe(struct seed_replica *replica, const struct seed_manife
 	replica->generation = manifest->generation;
 	replica->lineage = manifest->lineage;
 	replica->captured = manifest->captured;
-	replica->discard = false;
+	replica->discard = replica->has_follows = false;
 	return 0;
 }
 

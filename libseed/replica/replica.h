@@ -49,6 +49,8 @@ struct seed_replica {
 	bool discard;			/* of a candidate: what was signed of it after the fork is given
 					 * up (seed_replica_relation()) */
 	bool switching;			/* seen only when opened without the lock: a run is at it */
+	bool has_follows;		/* of a candidate: ... */
+	struct seed_id follows;		/* ... the site that goes on with the VM: no other may send it */
 	struct seed_vec drop;		/* char *: old files that go with the switch */
 	struct seed_id site, uuid;	/* origin */
 	char *vm_name;			/* raw */

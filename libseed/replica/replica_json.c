@@ -67,6 +67,8 @@ int seed_replica_to_text(const struct seed_replica *replica, char **text, size_t
 	seed_json_set_text(doc, "state", seed_replica_state_name(replica->state));
 	if (replica->discard)
 		seed_json_set_bool(doc, "discard", true);
+	if (replica->has_follows)
+		seed_json_set_id(doc, "follows", &replica->follows);
 	seed_json_set_bool(doc, "switching", replica->switching);
 	seed_json_set(doc, "drop", drop_to_json(&replica->drop));
 	seed_json_set_id(doc, "site", &replica->site);
@@ -192,6 +194,9 @@ static int take_members(struct seed_replica *replica, struct seed_json_reader *r
 	seed_home_doc_take(r, SCHEMA);
 	take_state(r, replica);
 	replica->discard = seed_json_has(r, "discard") && seed_json_take_bool(r, "discard");
+	replica->has_follows = seed_json_has(r, "follows");
+	if (replica->has_follows)
+		seed_json_take_id(r, "follows", &replica->follows);
 	replica->switching = seed_json_take_bool(r, "switching");
 	drop = seed_json_take_array(r, "drop", SEED_REPLICA_DROP_MAX);
 	seed_json_take_id(r, "site", &replica->site);

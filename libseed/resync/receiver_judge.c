@@ -24,9 +24,19 @@ static bool is_promoted_elsewhere(const struct seed_receiving *r)
  * adopting what lies here as a candidate, or by having followed that site's line already. */
 static int check_origin(const struct seed_receiving *r, struct seed_error *err)
 {
+	/* A fork is the word of who made it. Whose word counts, adopting it has said. */
+	if (r->replica && r->replica->state == SEED_REPLICA_CANDIDATE) {
+		if (r->replica->has_follows &&
+		    seed_id_equal(&r->replica->follows, &r->s->peer->card.site))
+			return 0;
+		return seed_error_set(err, SEED_ERR_TRUST,
+				      "it was adopted at %s to follow another site than %s: 'vmseed adopt --follow "
+				      "%s ...' there says otherwise", r->s->opt->own->name,
+				      r->s->peer->name, r->s->peer->name);
+	}
 	if (seed_id_equal(&r->head.origin, &r->s->peer->card.site))
 		return 0;
-	if (r->replica && (r->replica->state == SEED_REPLICA_CANDIDATE || is_promoted_elsewhere(r)))
+	if (r->replica && is_promoted_elsewhere(r))
 		return 0;
 	return seed_error_set(err, SEED_ERR_TRUST,
 			      "%s is not the site that this VM comes from, and may send it only where it was "

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "block/list_diff.h"
 #include "capture/receipts.h"
+#include "capture/sent.h"
 #include "capture/side_files.h"
 #include "manifest/receipt.h"
 
@@ -204,8 +205,27 @@ static int hand_over(struct seed_session *s, struct seed_vm_reading *r, struct s
 {
 	if (!s->opt->final)
 		return 0;
-	r->kept->handed_over = true;
+	r->kept->handed_over = r->kept->final = true;
 	return seed_source_vm_save(r->kept, err);
+}
+
+/* From now on this is what another site has. */
+static int note_sent(struct seed_vm_reading *r, const struct seed_receipt *receipt,
+		     struct seed_error *err)
+{
+	SEED_AUTO(seed_vec_free) struct seed_vec sent = { 0 };
+
+	for (size_t i = 0; i < receipt->disks.count; i++) {
+		const struct seed_receipt_disk *d = seed_vec_at(&receipt->disks, i);
+		struct seed_sent_disk *s = seed_vec_push(&sent, sizeof(*s), NULL);
+
+		if (!s)
+			return seed_error_sys(err, ENOMEM, "receipt");
+		memcpy(s->slot, d->slot, sizeof(s->slot));
+		s->size = d->size;
+		s->root = d->root;
+	}
+	return seed_sent_put(r->kept->dir, receipt->generation, &sent, err);
 }
 
 static int take_receipt(struct seed_session *s, struct seed_vm_reading *r, struct seed_frame *f,
@@ -228,6 +248,8 @@ static int take_receipt(struct seed_session *s, struct seed_vm_reading *r, struc
 	if (!end)
 		return seed_error_sys(err, ENOMEM, "receipt");
 	if (seed_receipts_put(r->kept->dir, &receipt, text, len, end, err) < 0)
+		return -1;
+	if (note_sent(r, &receipt, err) < 0)
 		return -1;
 	vm->generation = receipt.generation;
 	vm->proved_full = proved_full(&receipt);

@@ -2,6 +2,7 @@
 /* Disks that are here become a candidate: clean, dirty, moved, again, and killed anywhere. */
 #include "fixture.h"
 
+#include "capture/sent.h"
 #include "handover/adopt.h"
 #include "handover/promote.h"
 
@@ -38,6 +39,7 @@ static void capture(const struct place *p, const struct seed_vmdef *def)
 {
 	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = NULL;
 	SEED_AUTO(seed_pool_freep) struct seed_pool *pool = NULL;
+	SEED_AUTO(seed_vec_free) struct seed_vec sent = { 0 };
 	struct seed_error err = { 0 };
 
 	assert_ok(seed_pool_new(&pool, &(struct seed_pool_options){ 0 }, &err), &err);
@@ -47,6 +49,7 @@ static void capture(const struct place *p, const struct seed_vmdef *def)
 		SEED_AUTO(seed_source_closep) struct seed_source *source = NULL;
 		SEED_AUTO(seed_capture_closep) struct seed_capture *c = NULL;
 		struct seed_capture_facts facts;
+		struct seed_sent_disk s = { .size = 0 };
 		struct seed_chunk *chunk;
 
 		assert_ok(seed_raw_source_open(&source, disk->path, &err), &err);
@@ -60,8 +63,13 @@ static void capture(const struct place *p, const struct seed_vmdef *def)
 			seed_capture_give_back(c, chunk);
 		}
 		assert_ok(seed_capture_finish(c, &facts, &err), &err);
+		snprintf(s.slot, sizeof(s.slot), "%s", disk->slot);
+		s.size = source->size;
+		s.root = facts.root;
+		assert_non_null(seed_vec_push(&sent, sizeof(s), &s));
 	}
 	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
+	assert_ok(seed_sent_put(vm->dir, vm->generation, &sent, &err), &err);
 }
 
 /* A site whose VM was sent once. */
