@@ -21,6 +21,7 @@
 #include "window.h"
 
 #define RETRIES_MAX 1000
+#define RATE_MIN (16u << 10)	/* bytes a second */
 
 struct resync_args {
 	char *to, *from, *limit, *window, *remote;
@@ -67,14 +68,24 @@ static int check_args(const struct resync_args *a, poptContext ctx, struct seed_
 static int abort_one(int store, const char *name, struct seed_error *err)
 {
 	SEED_AUTO(seed_replica_closep) struct seed_replica *replica = NULL;
+	SEED_AUTO(seed_replica_closep) struct seed_replica *seen = NULL;
 	char folder[SEED_REPLICA_NAME];
-	bool was;
+	bool was, decided = false;
+	uint64_t bytes;
 
 	if (seed_replica_find(folder, store, name, err) < 0)
 		return cli_named(err);
-	if (seed_replica_open(&replica, store, folder, true, err) < 0 ||
+	/* Opening it with the lock finishes what was decided. */
+	if (seed_replica_open(&seen, store, folder, false, err) < 0 ||
+	    seed_sync_pending(seen, &bytes, &decided, err) < 0 ||
+	    seed_replica_open(&replica, store, folder, true, err) < 0 ||
 	    seed_sync_abort(replica, &was, err) < 0)
 		return -1;
+	if (decided && !was) {
+		printf("%s: the resync was decided already, and is finished now: generation %" PRIu64 ", %s.\n",
+		       folder, replica->generation, seed_replica_state_name(replica->state));
+		return 0;
+	}
 	printf(was ? "%s: what had arrived is gone; it stays at generation %" PRIu64 ".\n" :
 		     "%s: nothing had arrived; it is at generation %" PRIu64 ".\n",
 	       folder, replica->generation);
@@ -84,15 +95,23 @@ static int abort_one(int store, const char *name, struct seed_error *err)
 static int abort_all(struct cli *cli, const char **names, struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int store = -1;
-	int home;
+	int home, rc = 0;
 
 	if (cli_home(cli, &home, err) < 0 ||
 	    seed_store_open(&store, home, NULL, false, NULL, err) < 0)
 		return -1;
-	for (; *names; names++)
-		if (abort_one(store, *names, err) < 0)
-			return -1;
-	return 0;
+	for (; *names; names++) {
+		struct seed_error why = { 0 };
+
+		if (abort_one(store, *names, &why) == 0)
+			continue;
+		if (rc < 0)
+			cli_warn(cli, "%s", why.text);
+		else
+			*err = why;
+		rc = -1;
+	}
+	return rc;
 }
 
 /* ---- the VMs ---- */
@@ -174,6 +193,11 @@ static int parse_rate(const char *text, uint64_t *out, struct seed_error *err)
 	if (seed_size_parse(out, text, err) < 0 || *out == 0)
 		return seed_error_set(err, SEED_ERR_USAGE,
 				      "--bwlimit %s: bytes a second, as 500K or 10M",
+				      seed_quote(text, quoted, sizeof(quoted)));
+	/* A whole frame has a minute. */
+	if (*out < RATE_MIN)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "--bwlimit %s: 16K at the least, or the other end takes it for a dead link",
 				      seed_quote(text, quoted, sizeof(quoted)));
 	return 0;
 }

@@ -34,7 +34,11 @@ struct status {
 /* Between two seeds it is neither until the next import, or verify, has moved the last file. */
 static const char *state_text(const struct seed_replica *replica)
 {
-	return replica->switching ? "switching" : seed_replica_state_name(replica->state);
+	uint64_t bytes;
+	bool decided = false;
+
+	seed_sync_pending(replica, &bytes, &decided, NULL);
+	return replica->switching || decided ? "switching" : seed_replica_state_name(replica->state);
 }
 
 static uint64_t disk_bytes(const struct seed_replica *replica)
@@ -61,7 +65,7 @@ static uint64_t pending_bytes(const struct seed_replica *replica)
 	uint64_t bytes = 0;
 	bool decided;
 
-	return seed_sync_pending(replica, &bytes, &decided, NULL) < 0 ? 0 : bytes;
+	return seed_sync_pending(replica, &bytes, &decided, NULL) < 0 || decided ? 0 : bytes;
 }
 
 /* "5 min", "3 h", "12 days": how long ago. A clock that went back shows nothing. */

@@ -12,9 +12,13 @@
  *   nothing is left to move   stale files go, replica.json is replaced, sync/replica.json goes, and
  *                             the rest of sync/ with it
  *
- * A block that cannot be brought into place, since the journal has rotten or the disk does not
+ * A run that finds a record looks first whether all that it needs is at hand. If it is not, and the
+ * stamps of the disks show that nothing was written yet, the record is taken back: the old state
+ * is whole, and better than a new one with blocks missing.
+ *
+ * A block that cannot be brought into place later, since the journal has rotten or the disk does not
  * give back what was written, goes on the missing list, and the replica is "incomplete": the
- * next resync fetches it. So no damage makes a replica that can never be opened.
+ * next resync fetches it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -238,19 +242,104 @@ int seed_sync_carry_out(struct seed_replica *replica, int dir, struct seed_journ
 	return rc;
 }
 
+/* Does the stamp of every disk that would be written to still prove it? It goes, durably, before the
+ * first write, so then there was none. New disks, in sync/, are nobody's yet. */
+static bool is_untouched(const struct seed_replica *replica, const struct seed_replica *next, int dir)
+{
+	for (size_t i = 0; i < next->disks.count; i++) {
+		const struct seed_replica_disk *disk = seed_vec_at(&next->disks, i);
+		struct seed_source_identity now;
+		struct seed_sync_names names;
+
+		seed_sync_names_of(&names, disk->slot);
+		if (!seed_path_exists(dir, names.list))
+			return false;		/* it was applied, or moved up, already */
+		if (!seed_path_exists(dir, names.raw) &&
+		    !seed_replica_stamped(replica->dir, disk, &now))
+			return false;
+	}
+	return true;
+}
+
+/* A journal that cannot be opened (NULL) gives nothing. */
+static bool is_at_hand(const struct seed_replica *replica, const struct seed_replica *next, int dir,
+		       struct seed_journal *journal)
+{
+	bool at_hand = journal != NULL;
+
+	for (size_t i = 0; at_hand && i < next->disks.count; i++) {
+		const struct seed_replica_disk *disk = seed_vec_at(&next->disks, i);
+		const struct seed_sync_target target = {
+			.replica_dir = replica->dir, .sync_dir = dir, .journal = journal,
+			.size = disk->size, .slot = disk->slot,
+		};
+		struct seed_sync_names names;
+
+		seed_sync_names_of(&names, disk->slot);
+		if (seed_sync_check_disk(&target, &names, &at_hand, NULL) < 0)
+			at_hand = false;
+	}
+	return at_hand;
+}
+
+/* *@taken: there is no record any more; the old state stands, and what is left in sync/ is for the next
+ * resync. */
+static int take_back(const struct seed_replica *replica, int dir, struct seed_journal *journal,
+		     bool *taken, struct seed_error *err)
+{
+	SEED_AUTO(seed_replica_closep) struct seed_replica *next = NULL;
+
+	*taken = false;
+	if (read_record(&next, replica, dir, err) < 0)
+		return -1;
+	if (!is_untouched(replica, next, dir) || is_at_hand(replica, next, dir, journal))
+		return 0;
+	if (seed_path_unlink(dir, "replica.json", err) < 0 || seed_fd_sync(dir, err) < 0)
+		return -1;
+	*taken = true;
+	/* A journal that nobody can open would stand in the way of the next one. */
+	return journal ? 0 : seed_path_unlink(dir, "journal", err);
+}
+
+/* Opens the journal, and decides whether the record stands. */
+static int look_first(const struct seed_replica *replica, int dir, struct seed_journal **journal,
+		      bool *taken, struct seed_error *err)
+{
+	struct seed_error why = { 0 };
+
+	if (seed_journal_open(journal, dir, &replica->site, &replica->uuid, NULL, &why) < 0 &&
+	    why.kind != SEED_ERR_FORMAT) {
+		*err = why;
+		return -1;
+	}
+	if (take_back(replica, dir, *journal, taken, err) < 0)
+		return -1;
+	if (*taken || *journal)
+		return 0;
+	*err = why;
+	return seed_error_prefix(err, "its disks are half way to a new state, and the journal is needed "
+				 "for the rest");
+}
+
 int seed_replica_finish_sync(struct seed_replica *replica, struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int dir = -1;
 	SEED_AUTO(seed_journal_closep) struct seed_journal *journal = NULL;
+	struct seed_error inner = { 0 };
 	uint64_t lost = 0;
+	bool taken = false;
 
 	if (!seed_path_exists(replica->dir, SEED_SYNC_DIR "/replica.json"))
 		return 0;
 	if (seed_path_open_folder_at(&dir, replica->dir, SEED_SYNC_DIR, err) < 0 ||
-	    seed_file_sweep(dir, err) < 0 ||
-	    seed_journal_open(&journal, dir, &replica->site, &replica->uuid, NULL, err) < 0 ||
-	    seed_sync_carry_out(replica, dir, journal, NULL, NULL, &lost, err) < 0)
+	    seed_file_sweep(dir, err) < 0)
 		return seed_error_prefix(err, "finish the sync");
+	if (look_first(replica, dir, &journal, &taken, &inner) < 0 ||
+	    (!taken && seed_sync_carry_out(replica, dir, journal, NULL, NULL, &lost, &inner) < 0)) {
+		if (err)
+			*err = inner;
+		return seed_error_prefix(err, "finish the sync");
+	}
 	/* What was lost stands in the missing lists, and the state says so. */
 	return 0;
 }

@@ -113,6 +113,10 @@ struct seed_sync_target {
 int seed_sync_apply_disk(struct seed_sync_target *target, const struct seed_sync_names *names,
 			 struct seed_error *err);
 
+/* Is everything at hand that applying this disk would write? Nothing is changed. */
+int seed_sync_check_disk(const struct seed_sync_target *target, const struct seed_sync_names *names,
+			 bool *at_hand, struct seed_error *err);
+
 /* ---- sync_apply.c ---- */
 
 /* From the record in sync/ on: apply, move up, replace replica.json, remove sync/. @replica is read

@@ -349,3 +349,39 @@ int seed_sync_apply_disk(struct seed_sync_target *target, const struct seed_sync
 	seed_fd_closep(&w.held);
 	return rc;
 }
+
+/* ---- before anything is written ---- */
+
+static int look_run(void *arg, uint64_t index, uint64_t count, const struct seed_digest *digests,
+		    struct seed_error *err)
+{
+	struct writing *w = arg;
+
+	(void)err;
+	for (uint64_t i = 0; digests && i < count; i++) {
+		uint32_t len;
+
+		if (seed_journal_read(w->target->journal, &digests[i], w->buffer, &len, NULL) < 0 ||
+		    len != seed_grid_length(w->target->size, index + i))
+			w->target->lost_blocks++;
+	}
+	return 0;
+}
+
+int seed_sync_check_disk(const struct seed_sync_target *target, const struct seed_sync_names *names,
+			 bool *at_hand, struct seed_error *err)
+{
+	SEED_AUTO(seed_freep) uint8_t *buffer = seed_buffer_new(SEED_SYNC_BATCH, err);
+	struct seed_sync_target t = *target;
+	struct writing w = { .target = &t, .held = -1, .fd = -1, .buffer = buffer };
+	int rc = -1;
+
+	t.in_place = seed_path_exists(t.sync_dir, names->raw);
+	t.lost_blocks = 0;
+	if (buffer && open_lists(&w, names, err) == 0)
+		rc = seed_sync_differ(w.base, w.next, look_run, &w, err);
+	seed_list_close(w.base);
+	seed_list_close(w.next);
+	*at_hand = rc == 0 && t.lost_blocks == 0;
+	return rc;
+}

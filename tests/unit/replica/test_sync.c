@@ -406,6 +406,52 @@ static void what_a_rotten_journal_does_not_give_is_missing(void **state)
 	seed_manifest_clear(&n);
 }
 
+/* The same, but nothing was written to the disks yet, as their stamps show: the old state stands. */
+static void a_record_without_its_blocks_is_taken_back(void **state)
+{
+	const struct tmpdir *dir = *state;
+	static const struct disk_of old[] = { { "vda", "A.......................", 0 }, { 0 } };
+	static const struct disk_of new[] = { { "vda", "A.....................BD", 0 }, { 0 } };
+	static const size_t damage[] = { 1, 64 + 40 + 50 };	/* the header; the first entry */
+	struct seed_manifest m = manifest_with(1, old), n = manifest_with(2, new);
+	struct seed_replica *r = replica_with(dir->fd, &m, old);
+	struct rlimit whole, limit;
+	enum seed_proved proved[1];
+	struct seed_error err = { 0 };
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+	limit = (struct rlimit){ 1000000, whole.rlim_max };
+	for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
+		enum seed_replica_state was = r->state;
+		struct seed_sync *sync = NULL;
+		int fd;
+
+		must(begin_sync(&sync, r, new, &err), &err);
+		assert_true(feed_disk(sync, 0, &new[0], &err) <= 2);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+		assert_fails(commit_sync(sync, &n, NULL, proved, &err), &err, SEED_ERR_MEDIUM);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+		seed_sync_close(sync);
+		assert_true(seed_path_exists(r->dir, "sync/replica.json"));
+		must(seed_replica_stamp(r->dir, "vda", "vda.raw", 24, &err), &err);
+		fd = openat(r->dir, "sync/journal", O_WRONLY | O_CLOEXEC);
+		assert_int_equal(pwrite(fd, "?", 1, (off_t)damage[i]), 1);
+		close(fd);
+		r = reopen(dir->fd, r);
+		assert_int_equal(r->generation, 1);
+		assert_int_equal(r->state, was);
+		assert_true(disks_are(r, old));
+		assert_false(seed_path_exists(r->dir, "sync/replica.json"));
+	}
+	assert_true(sync_to(r, &n, new, NULL, proved, &err) >= 1);
+	assert_true(disks_are(r, new));
+	assert_int_equal(r->generation, 2);
+	seed_replica_close(r);
+	seed_manifest_clear(&m);
+	seed_manifest_clear(&n);
+}
+
 /* ---- filling ---- */
 
 static void an_incomplete_replica_is_filled(void **state)
@@ -545,6 +591,7 @@ int main(void)
 		on_tmpdir(what_another_replica_left_is_refused),
 		on_tmpdir(a_commit_that_fails_half_way_is_finished_later),
 		on_tmpdir(what_a_rotten_journal_does_not_give_is_missing),
+		on_tmpdir(a_record_without_its_blocks_is_taken_back),
 		on_tmpdir(an_incomplete_replica_is_filled),
 		on_tmpdir(an_abort_leaves_the_old_replica_alone),
 		on_tmpdir(an_import_wins_and_the_pool_stays),
