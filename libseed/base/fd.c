@@ -158,6 +158,12 @@ void seed_fd_closep(int *fd)
 	errno = saved;
 }
 
+void seed_fd_begin_writing(int fd, uint64_t offset, size_t len)
+{
+	/* Waits for nothing, and so takes no error from the fsync that decides. */
+	(void)sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
 void seed_fd_drop_cache(int fd)
 {
 	/* Advice: where it is not taken, tmpfs say, there is no medium behind it either. */

@@ -32,6 +32,8 @@ int seed_fd_close(int *fd, struct seed_error *err);
 /* For SEED_AUTO: abandons, error dropped; -1 is fine. */
 void seed_fd_closep(int *fd);
 
+/* Advice: what was written there need not wait for the next fsync to go to the disk. */
+void seed_fd_begin_writing(int fd, uint64_t offset, size_t len);
 /* Drop this file's clean pages so that the next read meets the medium. */
 void seed_fd_drop_cache(int fd);
 

@@ -9,7 +9,8 @@
  *
  * Opening reads every entry and checks its SHA-256; a torn or damaged tail is cut off, and a
  * damaged entry in the middle ends the pool there as well. A journal of another replica is
- * FORMAT. One thread at a time.
+ * FORMAT. One thread at a time,
+ * but for seed_journal_read_many().
  */
 #ifndef SEED_REPLICA_JOURNAL_H
 #define SEED_REPLICA_JOURNAL_H
@@ -45,6 +46,12 @@ int seed_journal_add(struct seed_journal *journal, const struct seed_digest *dig
 /* @buf holds SEED_BLOCK_SIZE bytes. Checked again: INTEGRITY when the file has rotten; NOTFOUND. */
 int seed_journal_read(struct seed_journal *journal, const struct seed_digest *digest, void *buf,
 		      uint32_t *len, struct seed_error *err);
+/* Several at once: block i to @buf + i * SEED_BLOCK_SIZE, @got[i] false for one that is not there, has
+ * rotten, or is not of @lens[i] bytes. While nothing is added and nothing waits to be synced, any
+ * number of threads may read. */
+int seed_journal_read_many(struct seed_journal *journal, const struct seed_digest *digests,
+			   const uint32_t *lens, size_t count, uint8_t *buf, bool *got,
+			   struct seed_error *err);
 int seed_journal_sync(struct seed_journal *journal, struct seed_error *err);
 uint64_t seed_journal_blocks(const struct seed_journal *journal);
 uint64_t seed_journal_bytes(const struct seed_journal *journal);	/* of the file */

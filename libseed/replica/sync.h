@@ -93,6 +93,7 @@ struct seed_sync_commit {
 	const char *from;		/* shown as where it came from: the peer's name */
 	unsigned int keep;		/* recovery points to keep, the one made now included;
 					 * 0: none is made */
+	unsigned int jobs;		/* processors for applying; 0: one thread */
 	const struct seed_events *events;
 };
 

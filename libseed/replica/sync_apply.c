@@ -43,6 +43,7 @@ struct carry {
 	int dir;			/* sync/ */
 	struct seed_journal *journal;
 	const struct seed_events *events;
+	unsigned int jobs;
 	enum seed_proved *proved;	/* or NULL */
 	bool *written;			/* by disk: it was changed, or is new */
 };
@@ -55,7 +56,8 @@ static int apply_disk(struct carry *c, size_t i, struct seed_error *err)
 	SEED_AUTO(seed_vec_free) struct seed_vec lost = { 0 };
 	struct seed_sync_target target = {
 		.replica_dir = c->replica->dir, .sync_dir = c->dir, .journal = c->journal,
-		.size = disk->size, .slot = disk->slot, .events = c->events, .lost = &lost,
+		.size = disk->size, .slot = disk->slot, .events = c->events, .jobs = c->jobs,
+		.lost = &lost,
 	};
 	struct seed_sync_names names;
 
@@ -228,11 +230,11 @@ static int read_record(struct seed_replica **out, const struct seed_replica *rep
 }
 
 int seed_sync_carry_out(struct seed_replica *replica, int dir, struct seed_journal *journal,
-			const struct seed_events *events, enum seed_proved *proved,
-			uint64_t *lost, struct seed_error *err)
+			const struct seed_events *events, unsigned int jobs,
+			enum seed_proved *proved, uint64_t *lost, struct seed_error *err)
 {
 	struct carry c = { .replica = replica, .dir = dir, .journal = journal, .events = events,
-			   .proved = proved };
+			   .jobs = jobs, .proved = proved };
 	int rc = -1;
 
 	if (read_record(&c.next, replica, dir, err) == 0)
@@ -335,7 +337,7 @@ int seed_replica_finish_sync(struct seed_replica *replica, struct seed_error *er
 	    seed_file_sweep(dir, err) < 0)
 		return seed_error_prefix(err, "finish the sync");
 	if (look_first(replica, dir, &journal, &taken, &inner) < 0 ||
-	    (!taken && seed_sync_carry_out(replica, dir, journal, NULL, NULL, &lost, &inner) < 0)) {
+	    (!taken && seed_sync_carry_out(replica, dir, journal, NULL, 0, NULL, &lost, &inner) < 0)) {
 		if (err)
 			*err = inner;
 		return seed_error_prefix(err, "finish the sync");

@@ -350,8 +350,8 @@ static int commit_sync(struct seed_sync *sync, const struct seed_sync_commit *co
 	if (close_sinks(sync, err) < 0 || write_record(sync, commit, err) < 0)
 		return -1;
 	/* Decided. */
-	if (seed_sync_carry_out(sync->replica, sync->dir, sync->journal, commit->events, proved,
-				&lost, err) < 0)
+	if (seed_sync_carry_out(sync->replica, sync->dir, sync->journal, commit->events,
+				commit->jobs, proved, &lost, err) < 0)
 		return -1;
 	if (lost)
 		return seed_error_set(err, SEED_ERR_INTEGRITY, "%" PRIu64 " blocks do not read back "

@@ -4,6 +4,9 @@
 #define SEED_REPLICA_SYNC_INTERNAL_H
 
 #include "base/cancel.h"
+#include "base/cleanup.h"
+#include "base/pool.h"
+#include "block/grid.h"
 #include "image/sink.h"
 #include "replica/sync.h"
 
@@ -96,6 +99,41 @@ int seed_sync_differ(struct seed_list *base, struct seed_list *next,
 				  const struct seed_digest *digests, struct seed_error *err),
 		     void *arg, struct seed_error *err);
 
+/* ---- sync_batches.c ---- */
+
+struct seed_sync_batch {
+	struct seed_job job;		/* must be first */
+	void *arg;			/* the pass's */
+	uint64_t index, count;		/* blocks, at most SEED_SYNC_BATCH_BLOCKS */
+	bool zero;			/* zeroes are meant, and @digests are not set */
+	struct seed_digest digests[SEED_SYNC_BATCH_BLOCKS];
+	uint8_t *buffer;		/* SEED_SYNC_BATCH bytes, aligned */
+	uint32_t wrong;			/* out: a bit for each block */
+	struct seed_sync_batch *next_idle;
+};
+
+struct seed_sync_pass {
+	int (*run)(struct seed_job *job, void *scratch, struct seed_error *err);	/* on a worker */
+	/* On the caller's thread, in the order of adding. */
+	int (*taken)(void *arg, const struct seed_sync_batch *batch, struct seed_error *err);
+	void *arg;
+};
+
+struct seed_sync_batches;
+/* @jobs 0: all of it on the caller's thread. */
+int seed_sync_batches_open(struct seed_sync_batches **out, unsigned int jobs,
+			   const struct seed_sync_pass *pass, struct seed_error *err);
+void seed_sync_batches_close(struct seed_sync_batches *batches);	/* waits for what runs */
+static inline void seed_sync_batches_closep(struct seed_sync_batches **b)
+{
+	seed_sync_batches_close(*b);
+}
+/* @digests NULL: zeroes are meant. */
+int seed_sync_batches_add(struct seed_sync_batches *batches, uint64_t index, uint64_t count,
+			  const struct seed_digest *digests, struct seed_error *err);
+/* Waits until all that was added is taken. */
+int seed_sync_batches_finish(struct seed_sync_batches *batches, struct seed_error *err);
+
 /* ---- sync_write.c ---- */
 
 /* One disk that becomes what its next list says. */
@@ -105,6 +143,7 @@ struct seed_sync_target {
 	uint64_t size;
 	const char *slot;
 	const struct seed_events *events;
+	unsigned int jobs;		/* 0: one thread */
 	struct seed_vec *lost;		/* out: struct seed_run of blocks that are not right */
 	uint64_t lost_blocks;		/* out */
 	bool in_place;			/* out: it is sync/STEM.raw, and was read whole */
@@ -121,9 +160,10 @@ int seed_sync_check_disk(const struct seed_sync_target *target, const struct see
 
 /* From the record in sync/ on: apply, move up, replace replica.json, remove sync/. @replica is read
  * anew. @proved: see seed_sync_commit(); NULL when the run that decided is gone, and then no
- * disk that was written is stamped. @lost: blocks that could not be brought into place. */
+ * disk that was written is stamped. @jobs: processors for it, 0: one thread. @lost: blocks that
+ * could not be brought into place. */
 int seed_sync_carry_out(struct seed_replica *replica, int dir, struct seed_journal *journal,
-			const struct seed_events *events, enum seed_proved *proved,
-			uint64_t *lost, struct seed_error *err);
+			const struct seed_events *events, unsigned int jobs,
+			enum seed_proved *proved, uint64_t *lost, struct seed_error *err);
 
 #endif

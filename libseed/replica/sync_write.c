@@ -26,6 +26,7 @@ struct writing {
 	int fd;				/* for holes and the size */
 	struct seed_sink *sink;
 	struct seed_list *base, *next;
+	struct seed_sync_batches *batches;	/* of the pass that goes on */
 	uint8_t *buffer;		/* SEED_SYNC_BATCH, aligned */
 	const char *phase;
 	uint64_t done, total;		/* bytes, for progress */
@@ -93,42 +94,50 @@ static int write_zeroes(struct writing *w, uint64_t index, uint64_t count, struc
 	return 0;
 }
 
-/* A block that the journal does not give is not written; reading back will miss it. */
+/* On a worker. A block that the journal does not give is not written; reading back will miss it. */
+static int write_batch(struct seed_job *job, void *scratch, struct seed_error *err)
+{
+	const struct seed_sync_batch *b = (const struct seed_sync_batch *)job;
+	const struct writing *w = b->arg;
+	uint32_t lens[SEED_SYNC_BATCH_BLOCKS];
+	bool got[SEED_SYNC_BATCH_BLOCKS];
+	size_t used;
+
+	(void)scratch;
+	for (uint64_t i = 0; i < b->count; i++)
+		lens[i] = seed_grid_length(w->target->size, b->index + i);
+	if (seed_journal_read_many(w->target->journal, b->digests, lens, (size_t)b->count, b->buffer,
+				   got, err) < 0)
+		return -1;
+	for (uint64_t i = 0; i < b->count; i++) {
+		uint64_t first = i;
+
+		for (used = 0; i < b->count && got[i]; i++)
+			used += lens[i];
+		if (used && seed_sink_write(w->sink, b->buffer + first * SEED_BLOCK_SIZE, used,
+					    (b->index + first) * SEED_BLOCK_SIZE, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int show_batch(void *arg, const struct seed_sync_batch *b, struct seed_error *err)
+{
+	struct writing *w = arg;
+
+	(void)err;
+	show_progress(w, end_of(w, b->index, b->count) - b->index * SEED_BLOCK_SIZE);
+	return 0;
+}
+
+/* Holes are punched at once: no batch has the same blocks. */
 static int write_run(void *arg, uint64_t index, uint64_t count, const struct seed_digest *digests,
 		     struct seed_error *err)
 {
 	struct writing *w = arg;
-	size_t used = 0;
-	uint64_t first = index;
 
-	if (!digests)
-		return write_zeroes(w, index, count, err);
-	for (uint64_t i = 0; i < count; i++) {
-		uint32_t want = seed_grid_length(w->target->size, index + i), len = 0;
-		struct seed_error inner = { 0 };
-
-		if (seed_journal_read(w->target->journal, &digests[i], w->buffer + used, &len,
-				      &inner) < 0 &&
-		    inner.kind != SEED_ERR_NOTFOUND && inner.kind != SEED_ERR_INTEGRITY &&
-		    inner.kind != SEED_ERR_FORMAT) {
-			if (err)
-				*err = inner;
-			return -1;
-		}
-		if (inner.kind == SEED_ERR_NONE && len == want) {
-			used += len;
-			continue;
-		}
-		if (used && seed_sink_write(w->sink, w->buffer, used, first * SEED_BLOCK_SIZE,
-					    err) < 0)
-			return -1;
-		used = 0;
-		first = index + i + 1;
-	}
-	if (used && seed_sink_write(w->sink, w->buffer, used, first * SEED_BLOCK_SIZE, err) < 0)
-		return -1;
-	show_progress(w, end_of(w, index, count) - index * SEED_BLOCK_SIZE);
-	return 0;
+	return digests ? seed_sync_batches_add(w->batches, index, count, digests, err) :
+			 write_zeroes(w, index, count, err);
 }
 
 /* ---- reading back ---- */
@@ -148,30 +157,44 @@ static int add_lost(struct writing *w, uint64_t block, struct seed_error *err)
 	       seed_error_sys(err, ENOMEM, "missing blocks");
 }
 
-/* @count blocks at once, at most a batch; zeroes where @digests is NULL. */
-static int check_blocks(struct writing *w, uint64_t index, uint64_t count,
-			const struct seed_digest *digests, struct seed_error *err)
+/* On a worker. */
+static int check_batch(struct seed_job *job, void *scratch, struct seed_error *err)
 {
-	uint64_t at = index * SEED_BLOCK_SIZE, end = end_of(w, index, count);
+	struct seed_sync_batch *b = (struct seed_sync_batch *)job;
+	const struct writing *w = b->arg;
+	uint64_t at = b->index * SEED_BLOCK_SIZE;
 	const void *data[SEED_SYNC_BATCH_BLOCKS];
 	size_t lens[SEED_SYNC_BATCH_BLOCKS];
 	struct seed_digest got[SEED_SYNC_BATCH_BLOCKS];
 
-	if (seed_sink_read(w->sink, w->buffer, (size_t)(end - at), at, err) < 0)
+	(void)scratch;
+	if (seed_sink_read(w->sink, b->buffer, (size_t)(end_of(w, b->index, b->count) - at), at,
+			   err) < 0)
 		return -1;
-	for (uint64_t i = 0; i < count; i++) {
-		data[i] = w->buffer + i * SEED_BLOCK_SIZE;
-		lens[i] = seed_grid_length(w->target->size, index + i);
+	for (uint64_t i = 0; i < b->count; i++) {
+		data[i] = b->buffer + i * SEED_BLOCK_SIZE;
+		lens[i] = seed_grid_length(w->target->size, b->index + i);
 	}
-	if (digests)
-		seed_digest_many(got, data, lens, (size_t)count);
-	for (uint64_t i = 0; i < count; i++) {
-		bool right = digests ? seed_digest_equal(&got[i], &digests[i]) :
-				       seed_block_is_zero(data[i], lens[i]);
+	if (!b->zero)
+		seed_digest_many(got, data, lens, (size_t)b->count);
+	for (uint64_t i = 0; i < b->count; i++) {
+		bool right = b->zero ? seed_block_is_zero(data[i], lens[i]) :
+				       seed_digest_equal(&got[i], &b->digests[i]);
 
-		if (!right && add_lost(w, index + i, err) < 0)
-			return -1;
+		b->wrong |= (uint32_t)!right << i;
 	}
+	return 0;
+}
+
+static int note_batch(void *arg, const struct seed_sync_batch *b, struct seed_error *err)
+{
+	struct writing *w = arg;
+
+	if (!b->zero)
+		show_batch(w, b, err);
+	for (uint64_t i = 0; i < b->count; i++)
+		if (b->wrong >> i & 1 && add_lost(w, b->index + i, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -191,7 +214,7 @@ static int check_zeroes(struct writing *w, uint64_t index, uint64_t count, struc
 		if (index >= stop)
 			return 0;
 		n = stop - index < SEED_SYNC_BATCH_BLOCKS ? stop - index : SEED_SYNC_BATCH_BLOCKS;
-		if (check_blocks(w, index, n, NULL, err) < 0)
+		if (seed_sync_batches_add(w->batches, index, n, NULL, err) < 0)
 			return -1;
 		index += n;
 	}
@@ -203,10 +226,8 @@ static int check_run(void *arg, uint64_t index, uint64_t count, const struct see
 {
 	struct writing *w = arg;
 
-	if (!digests)
-		return check_zeroes(w, index, count, err);
-	show_progress(w, end_of(w, index, count) - index * SEED_BLOCK_SIZE);
-	return check_blocks(w, index, count, digests, err);
+	return digests ? seed_sync_batches_add(w->batches, index, count, digests, err) :
+			 check_zeroes(w, index, count, err);
 }
 
 /* A disk that was written in place from nothing: every block of it. */
@@ -269,10 +290,35 @@ static int hold(struct writing *w, int dir, const char *file, struct seed_error 
 	return 0;
 }
 
+/* @walk adds the batches. */
+static int pass_over(struct writing *w, const struct seed_sync_pass *pass,
+		     int (*walk)(struct writing *w, struct seed_error *err), struct seed_error *err)
+{
+	int rc;
+
+	if (seed_sync_batches_open(&w->batches, w->target->jobs, pass, err) < 0)
+		return -1;
+	rc = walk(w, err) < 0 ? -1 : seed_sync_batches_finish(w->batches, err);
+	seed_sync_batches_close(w->batches);
+	w->batches = NULL;
+	return rc;
+}
+
+static int write_differing(struct writing *w, struct seed_error *err)
+{
+	return seed_sync_differ(w->base, w->next, write_run, w, err);
+}
+
+static int check_differing(struct writing *w, struct seed_error *err)
+{
+	return seed_sync_differ(w->base, w->next, check_run, w, err);
+}
+
 /* Grown before, so that nothing is written behind the end; cut after, when nothing is left to do
  * there. */
 static int write_all(struct writing *w, int dir, const char *file, struct seed_error *err)
 {
+	const struct seed_sync_pass pass = { write_batch, show_batch, w };
 	uint64_t size = w->target->size;
 	struct stat st;
 
@@ -286,7 +332,7 @@ static int write_all(struct writing *w, int dir, const char *file, struct seed_e
 			       (uint64_t)st.st_size < size ? size : (uint64_t)st.st_size, err) < 0)
 		return -1;
 	show_phase(w, "applying");
-	if (seed_sync_differ(w->base, w->next, write_run, w, err) < 0)
+	if (pass_over(w, &pass, write_differing, err) < 0)
 		return -1;
 	if ((uint64_t)st.st_size > size && ftruncate(w->fd, (off_t)size) < 0)
 		return seed_error_sys(err, errno, "set its size");
@@ -296,15 +342,13 @@ static int write_all(struct writing *w, int dir, const char *file, struct seed_e
 static int read_back(struct writing *w, struct seed_error *err)
 {
 	const struct seed_sync_target *t = w->target;
+	const struct seed_sync_pass pass = { check_batch, note_batch, w };
 
 	seed_fd_drop_cache(w->fd);
-	if (!t->in_place) {
-		show_phase(w, "reading back");
-		return seed_sync_differ(w->base, w->next, check_run, w, err);
-	}
-	w->total = t->size;
+	if (t->in_place)
+		w->total = t->size;
 	show_phase(w, "reading back");
-	return check_whole(w, err);
+	return pass_over(w, &pass, t->in_place ? check_whole : check_differing, err);
 }
 
 static int apply(struct writing *w, const struct seed_sync_names *names, struct seed_error *err)

@@ -146,6 +146,7 @@ static int commit_manifest(struct seed_receiving *r, const struct seed_manifest 
 		.file_count = gather_files(r, files),
 		.from = r->s->peer->name,
 		.keep = r->keep,
+		.jobs = opt->jobs,
 		.events = seed_session_relay(r->s, SEED_PHASE_APPLYING),
 	};
 	struct seed_digest digest;

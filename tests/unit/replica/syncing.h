@@ -60,6 +60,9 @@ static inline int begin_sync(struct seed_sync **out, struct seed_replica *r,
 	return seed_sync_begin(*out, list, count, err);
 }
 
+/* Processors that applying may use. */
+static unsigned int sync_jobs;
+
 static inline int commit_sync(struct seed_sync *sync, const struct seed_manifest *m,
 			      const struct side *files, enum seed_proved *proved,
 			      struct seed_error *err)
@@ -67,7 +70,7 @@ static inline int commit_sync(struct seed_sync *sync, const struct seed_manifest
 	struct seed_sync_file came[8];
 	struct seed_sync_commit commit = {
 		.manifest = m, .text = "{new}", .len = 5, .signature = "signed", .files = came,
-		.from = "hq",
+		.from = "hq", .jobs = sync_jobs,
 	};
 
 	for (; files && files[commit.file_count].role; commit.file_count++)

@@ -252,6 +252,38 @@ static void what_rots_later_is_noticed_on_reading(void **state)
 	assert_fails(seed_journal_read(j, &digest, data, &len, &err), &err, SEED_ERR_NOTFOUND);
 }
 
+static void many_are_read_at_once_and_each_is_checked(void **state)
+{
+	enum { COUNT = 21, ROTTEN = 2, SHORT = 5, MISSING = 18 };
+	const struct tmpdir *dir = *state;
+	SEED_AUTO(seed_journal_closep) struct seed_journal *j = open_journal(dir->fd);
+	SEED_AUTO(seed_freep) uint8_t *got = malloc((size_t)COUNT * SEED_BLOCK_SIZE);
+	uint8_t want[SEED_BLOCK_SIZE], byte = 0xee;
+	struct seed_digest digests[COUNT];
+	uint32_t lens[COUNT];
+	bool there[COUNT];
+	struct seed_error err = { 0 };
+	int fd;
+
+	for (uint32_t n = 0; n < COUNT; n++) {
+		lens[n] = block_of(n, want, &digests[n]);
+		if (n != MISSING)
+			add(j, n);
+	}
+	must(seed_journal_sync(j, &err), &err);
+	fd = openat(dir->fd, "journal", O_WRONLY);
+	assert_int_equal(pwrite(fd, &byte, 1, 64 + ROTTEN * (40 + SEED_BLOCK_SIZE) + 50), 1);
+	close(fd);
+	lens[SHORT]--;
+	must(seed_journal_read_many(j, digests, lens, COUNT, got, there, &err), &err);
+	for (uint32_t n = 0; n < COUNT; n++) {
+		assert_int_equal(there[n], n != ROTTEN && n != SHORT && n != MISSING);
+		block_of(n, want, &digests[n]);
+		if (there[n])
+			assert_memory_equal(got + (size_t)n * SEED_BLOCK_SIZE, want, lens[n]);
+	}
+}
+
 static void a_full_disk_costs_nothing_that_was_taken(void **state)
 {
 	const struct tmpdir *dir = *state;
@@ -327,6 +359,7 @@ int main(void)
 		on_tmpdir(each_byte_of_the_header_counts),
 		on_tmpdir(a_journal_of_another_vm_is_refused),
 		on_tmpdir(what_rots_later_is_noticed_on_reading),
+		on_tmpdir(many_are_read_at_once_and_each_is_checked),
 		on_tmpdir(a_full_disk_costs_nothing_that_was_taken),
 		on_tmpdir(blocks_of_no_length_are_refused),
 		on_tmpdir(opening_can_be_stopped),

@@ -50,6 +50,37 @@ static void a_replica_becomes_the_new_state(void **state)
 	seed_manifest_clear(&m);
 }
 
+/* Runs of all lengths, holes between them, many batches; a short last block. */
+static void several_threads_make_the_same_state(void **state)
+{
+	const struct tmpdir *dir = *state;
+	char was[701], is[701];
+	const struct disk_of old[] = { { "vda", was, 100 }, { 0 } };
+	const struct disk_of new[] = { { "vda", is, 100 }, { 0 } };
+	struct seed_manifest m, n;
+	struct seed_replica *r;
+	enum seed_proved proved[1];
+	struct seed_error err = { 0 };
+
+	for (unsigned int i = 0; i < 700; i++) {
+		was[i] = (char)('a' + i % 23);
+		is[i] = i % 41 < 33 ? (char)('A' + i % 19) : i % 5 ? was[i] : '.';
+	}
+	was[700] = is[700] = '\0';
+	m = manifest_with(1, old);
+	n = manifest_with(2, new);
+	r = replica_with(dir->fd, &m, old);
+	sync_jobs = 2;
+	must((int)sync_to(r, &n, new, NULL, proved, &err), &err);
+	sync_jobs = 0;
+	assert_int_equal(proved[0], SEED_PROVED_STAMP);
+	assert_true(disks_are(r, new));
+	assert_true(proves(r, 0, SEED_PROVED_STAMP));
+	seed_replica_close(r);
+	seed_manifest_clear(&m);
+	seed_manifest_clear(&n);
+}
+
 static void zeroes_become_holes_again(void **state)
 {
 	const struct tmpdir *dir = *state;
@@ -579,6 +610,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		on_tmpdir(a_replica_becomes_the_new_state),
+		on_tmpdir(several_threads_make_the_same_state),
 		on_tmpdir(zeroes_become_holes_again),
 		on_tmpdir(what_arrived_before_a_cut_does_not_come_again),
 		on_tmpdir(a_first_seed_goes_on_when_the_source_moved_on),
