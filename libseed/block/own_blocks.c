@@ -273,6 +273,8 @@ static int hand_over(struct work *w, struct seed_sort *own, struct seed_error *e
 
 		if (!w->disks[i].wanted)
 			continue;
+		if (step(w, 0, err) < 0)
+			return -1;
 		while (next) {
 			const struct place *place = next;
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "block/grid.h"
 #include "block/list_diff.h"
@@ -59,7 +60,9 @@ int seed_own_kept_write(int vm_dir, const char *slot, const struct seed_own_kept
 			struct seed_error *err)
 {
 	SEED_AUTO(seed_json_freep) struct seed_json *doc = seed_home_doc_new(OWN_SCHEMA);
+	SEED_AUTO(seed_freep) char *text = NULL;
 	char name[NAME_MAX_OWN];
+	size_t len;
 
 	seed_json_set_digest(doc, "reading", &kept->reading);
 	seed_json_set_digest(doc, "lists", &kept->lists);
@@ -70,7 +73,9 @@ int seed_own_kept_write(int vm_dir, const char *slot, const struct seed_own_kept
 	seed_json_set_uint(doc, "unjudged", kept->unjudged);
 	seed_json_set_uint(doc, "compared", kept->compared);
 	seed_json_set(doc, "runs", runs_json(&kept->runs));
-	return seed_home_doc_replace(vm_dir, own_name(slot, name), doc, err);
+	if (seed_json_dump(doc, 1, &text, &len, err) < 0)
+		return seed_error_prefix(err, "%s", own_name(slot, name));
+	return seed_file_replace_unsynced(vm_dir, own_name(slot, name), text, len, 0600, err);
 }
 
 /* Rising runs with a gap between neighbours, in the list, of no more blocks than are own. */

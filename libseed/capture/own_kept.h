@@ -5,7 +5,9 @@
  *
  * It names its reading by a fingerprint of that list. Whatever replaces or changes a list without
  * saying so here, a crash anywhere, or a file put back from a backup leave one that does not match
- * its list, and is ignored. Replaced whole: a crash leaves the old one, the new one, or none.
+ * its list, and is ignored. It is replaced whole, but not synced, for there may be one for each disk
+ * of a site: a crash leaves the old one, the new one or, when the machine went down, a torn one,
+ * which is no document and counts as none.
  */
 #ifndef SEED_CAPTURE_OWN_KEPT_H
 #define SEED_CAPTURE_OWN_KEPT_H
@@ -32,7 +34,6 @@ void seed_own_kept_clear(struct seed_own_kept *kept);
 /* NOTFOUND; FORMAT or RANGE when it is damaged. The caller clears @out. */
 int seed_own_kept_read(struct seed_own_kept *out, int vm_dir, const char *slot,
 		       struct seed_error *err);
-/* Durable on return. */
 int seed_own_kept_write(int vm_dir, const char *slot, const struct seed_own_kept *kept,
 			struct seed_error *err);
 
