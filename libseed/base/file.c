@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,10 +47,10 @@ int seed_file_read(int dir, const char *path, size_t max, char **out, size_t *le
 	return 0;
 }
 
-/* Write and make durable; @fd is closed also on failure. */
-static int write_out(int *fd, const void *data, size_t len, struct seed_error *err)
+/* Write, and make durable if asked to. */
+static int write_out(int *fd, const void *data, size_t len, bool durable, struct seed_error *err)
 {
-	if (seed_fd_write(*fd, data, len, err) < 0 || seed_fd_sync(*fd, err) < 0)
+	if (seed_fd_write(*fd, data, len, err) < 0 || (durable && seed_fd_sync(*fd, err) < 0))
 		return -1;
 	return seed_fd_close(fd, err);
 }
@@ -61,7 +62,7 @@ int seed_file_create(int dir, const char *path, const void *data, size_t len, mo
 
 	if (seed_path_open(&fd, dir, path, O_WRONLY | O_CREAT | O_EXCL, mode, err) < 0)
 		return -1;
-	if (write_out(&fd, data, len, err) < 0) {
+	if (write_out(&fd, data, len, true, err) < 0) {
 		/* After a failed fsync nobody knows what the file holds: it goes. */
 		seed_fd_closep(&fd);
 		seed_path_unlink(dir, path, NULL);
@@ -83,7 +84,7 @@ static int temp_name(char *out, struct seed_error *err)
 /* Order: the data is durable before the name points to it, the name before we
  * return. A crash before the rename leaves a .tmp- file for the sweep. */
 static int replace_in(int parent, const char *name, const void *data, size_t len, mode_t mode,
-		      struct seed_error *err)
+		      bool durable, struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int fd = -1;
 	char temp[TEMP_NAME];
@@ -91,7 +92,7 @@ static int replace_in(int parent, const char *name, const void *data, size_t len
 	if (temp_name(temp, err) < 0 ||
 	    seed_path_open(&fd, parent, temp, O_WRONLY | O_CREAT | O_EXCL, mode, err) < 0)
 		return -1;
-	if (write_out(&fd, data, len, err) < 0) {
+	if (write_out(&fd, data, len, durable, err) < 0) {
 		unlinkat(parent, temp, 0);
 		return -1;
 	}
@@ -100,20 +101,32 @@ static int replace_in(int parent, const char *name, const void *data, size_t len
 		unlinkat(parent, temp, 0);
 		return -1;
 	}
-	return seed_fd_sync(parent, err);
+	return durable ? seed_fd_sync(parent, err) : 0;
 }
 
-int seed_file_replace(int dir, const char *path, const void *data, size_t len, mode_t mode,
-		      struct seed_error *err)
+static int replace(int dir, const char *path, const void *data, size_t len, mode_t mode,
+		   bool durable, struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int parent = -1;
 	const char *name;
 
 	if (seed_path_split(&parent, &name, dir, path, err) < 0)
 		return -1;
-	if (replace_in(parent, name, data, len, mode, err) < 0)
+	if (replace_in(parent, name, data, len, mode, durable, err) < 0)
 		return seed_error_prefix(err, "%s", path);
 	return 0;
+}
+
+int seed_file_replace(int dir, const char *path, const void *data, size_t len, mode_t mode,
+		      struct seed_error *err)
+{
+	return replace(dir, path, data, len, mode, true, err);
+}
+
+int seed_file_replace_unsynced(int dir, const char *path, const void *data, size_t len, mode_t mode,
+			       struct seed_error *err)
+{
+	return replace(dir, path, data, len, mode, false, err);
 }
 
 int seed_file_unnamed(int *out, int folder, struct seed_error *err)

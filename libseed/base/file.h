@@ -9,6 +9,8 @@
  *
  * seed_file_replace() for the host's own file systems: temporary file, fsync,
  * rename over, fsync of the folder. A crash leaves the old file or the new one.
+ * seed_file_replace_unsynced() leaves the fsyncs out: after a crash of the machine the file may
+ * also be torn, for what is read strictly and can be had again.
  * Temporary names begin with ".tmp-" and are swept by seed_file_sweep().
  */
 #ifndef SEED_BASE_FILE_H
@@ -31,6 +33,8 @@ int seed_file_create(int dir, const char *path, const void *data, size_t len, mo
 		     struct seed_error *err);
 int seed_file_replace(int dir, const char *path, const void *data, size_t len, mode_t mode,
 		      struct seed_error *err);
+int seed_file_replace_unsynced(int dir, const char *path, const void *data, size_t len, mode_t mode,
+			       struct seed_error *err);
 /* Remove left-over temporary files of seed_file_replace() in a folder. */
 int seed_file_sweep(int dir, struct seed_error *err);
 

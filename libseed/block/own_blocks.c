@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/sort.h"
 
+#define PHASE "own blocks"
 #define CHUNK 512u		/* digests read at a time */
 #define HELD_MAX 65536u		/* places of one group kept in memory */
 
@@ -45,94 +46,49 @@ static uint64_t get_be(const uint8_t *p, size_t len)
 	return value;
 }
 
-/* The runs of one disk as they are found in order. Too many are thinned on the way: every
- * second one goes, and from then on only every stride-th is taken. */
-struct gather {
-	struct seed_own_disk *disk;
-	struct seed_run run;		/* still growing; count 0: none */
-	uint64_t seen, stride;		/* runs */
+/* One call of seed_own_blocks(). */
+struct work {
+	const struct seed_own_disk *disks;
+	size_t count;
+	const struct seed_own_options *opt;
+	/* Half of the work is reading the lists, half is going through what was sorted. */
+	uint64_t done, total;		/* bytes of lists, twice */
+	uint64_t shown;
 };
 
-static struct gather gather_for(struct seed_own_disk *disk)
+/* Asked between chunks; @done is bytes since the last call. */
+static int step(struct work *w, uint64_t done, struct seed_error *err)
 {
-	return (struct gather){ .disk = disk, .stride = 1 };
-}
+	const uint64_t part = w->total / 256 + 1;
 
-static int keep_run(struct gather *g, struct seed_error *err)
-{
-	struct seed_vec *runs = &g->disk->runs;
-	struct seed_run *items;
-
-	if (!g->run.count || g->seen++ % g->stride != 0)
-		return 0;
-	if (!seed_vec_push(runs, sizeof(g->run), &g->run))
-		return seed_error_sys(err, ENOMEM, "own blocks");
-	if (runs->count < 2 * SEED_OWN_RUNS_MAX)
-		return 0;
-	items = runs->items;
-	for (size_t i = 0; i < SEED_OWN_RUNS_MAX; i++)
-		items[i] = items[2 * i];
-	runs->count = SEED_OWN_RUNS_MAX;
-	g->stride *= 2;
-	return 0;
-}
-
-static int gather_blocks(struct gather *g, uint64_t start, uint64_t count, struct seed_error *err)
-{
-	g->disk->blocks += count;
-	if (g->run.count && g->run.start + g->run.count == start) {
-		g->run.count += count;
-		return 0;
-	}
-	if (keep_run(g, err) < 0)
+	w->done += done;
+	if (seed_cancelled(w->opt->cancel, err) < 0)
 		return -1;
-	g->run = (struct seed_run){ .start = start, .count = count, .kind = SEED_BLOCK_DATA };
-	return 0;
-}
-
-static int gather_end(struct gather *g, struct seed_error *err)
-{
-	struct seed_vec *runs = &g->disk->runs;
-	struct seed_run *items;
-
-	if (keep_run(g, err) < 0)
-		return -1;
-	if (runs->count <= SEED_OWN_RUNS_MAX)
+	/* Lists may have grown since they were measured. */
+	if (w->done - w->shown < part || w->done > w->total)
 		return 0;
-	items = runs->items;
-	for (size_t i = 0; i < SEED_OWN_RUNS_MAX; i++)
-		items[i] = items[i * runs->count / SEED_OWN_RUNS_MAX];
-	runs->count = SEED_OWN_RUNS_MAX;
+	w->shown = w->done;
+	seed_event_send(w->opt->events, &(struct seed_event){
+		.kind = SEED_EVENT_PROGRESS, .phase = PHASE, .done = w->done,
+		.total = w->total });
 	return 0;
 }
 
-/* With no other VM to compare with, all data is own. */
-static int take_all(struct seed_own_disk *disk, struct seed_error *err)
-{
-	struct gather g = gather_for(disk);
-	struct seed_run run;
+/* ---- reading the lists ---- */
 
-	for (uint64_t at = 0; at < seed_list_blocks(disk->list); at += run.count)
-		if (seed_list_run(disk->list, at, &run, err) < 0 ||
-		    (run.kind == SEED_BLOCK_DATA &&
-		     gather_blocks(&g, run.start, run.count, err) < 0))
-			return -1;
-	return gather_end(&g, err);
-}
-
-static int add_run(struct seed_sort *entries, const struct seed_own_disk *disk, uint32_t number,
+static int add_run(struct work *w, struct seed_sort *entries, struct seed_list *list, size_t number,
 		   const struct seed_run *run, struct seed_error *err)
 {
 	struct seed_digest digests[CHUNK];
 	struct entry entry;
 
-	put_be(entry.vm, disk->vm, sizeof(entry.vm));
+	put_be(entry.vm, w->disks[number].vm, sizeof(entry.vm));
 	put_be(entry.place.disk, number, sizeof(entry.place.disk));
 	for (uint64_t done = 0; done < run->count;) {
 		uint64_t at = run->start + done, left = run->count - done;
 		size_t n = left < CHUNK ? (size_t)left : CHUNK;
 
-		if (seed_list_get(disk->list, at, digests, n, err) < 0)
+		if (seed_list_get(list, at, digests, n, err) < 0)
 			return -1;
 		for (size_t i = 0; i < n; i++) {
 			memcpy(entry.digest, digests[i].bytes, sizeof(entry.digest));
@@ -141,22 +97,62 @@ static int add_run(struct seed_sort *entries, const struct seed_own_disk *disk, 
 				return -1;
 		}
 		done += n;
+		if (step(w, n * SEED_DIGEST_SIZE, err) < 0)
+			return -1;
 	}
 	return 0;
 }
 
-static int add_disk(struct seed_sort *entries, const struct seed_own_disk *disk, uint32_t number,
+static int skip_run(struct work *w, struct seed_own_runs *own, const struct seed_run *run,
 		    struct seed_error *err)
+{
+	if (own && run->kind == SEED_BLOCK_DATA &&
+	    seed_own_runs_add(own, run->start, run->count, err) < 0)
+		return -1;
+	return step(w, run->count * SEED_DIGEST_SIZE, err);
+}
+
+/* All data of a list: to @entries, or, where that is NULL, to @own. */
+static int read_list(struct work *w, struct seed_sort *entries, struct seed_own_runs *own,
+		     struct seed_list *list, size_t number, struct seed_error *err)
 {
 	struct seed_run run;
 
-	for (uint64_t at = 0; at < seed_list_blocks(disk->list); at += run.count)
-		if (seed_list_run(disk->list, at, &run, err) < 0 ||
-		    (run.kind == SEED_BLOCK_DATA &&
-		     add_run(entries, disk, number, &run, err) < 0))
+	for (uint64_t at = 0; at < seed_list_blocks(list); at += run.count) {
+		if (seed_list_run(list, at, &run, err) < 0)
 			return -1;
+		if (entries && run.kind == SEED_BLOCK_DATA ?
+			    add_run(w, entries, list, number, &run, err) < 0 :
+			    skip_run(w, own, &run, err) < 0)
+			return -1;
+	}
 	return 0;
 }
+
+static int add_disk(struct work *w, struct seed_sort *entries, size_t number,
+		    struct seed_error *err)
+{
+	SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+
+	if (w->opt->open(w->opt->arg, number, &list, err) < 0)
+		return -1;
+	return list ? read_list(w, entries, NULL, list, number, err) : 0;
+}
+
+/* With no other VM to compare with, all data is own. */
+static int take_all(struct work *w, size_t number, struct seed_error *err)
+{
+	SEED_AUTO(seed_own_runs_free) struct seed_own_runs own = { .blocks = 0 };
+	SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+
+	if (w->opt->open(w->opt->arg, number, &list, err) < 0 ||
+	    (list && read_list(w, NULL, &own, list, number, err) < 0) ||
+	    seed_own_runs_end(&own, err) < 0)
+		return -1;
+	return w->opt->done(w->opt->arg, number, &own, err);
+}
+
+/* ---- judging what was sorted ---- */
 
 /*
  * The entries of one digest. Whether they are own is known when the last one has
@@ -237,64 +233,74 @@ static int group_entry(struct group *g, const struct entry *entry, struct seed_e
 }
 
 /* The places of own blocks from all entries, to @own. */
-static int find_own(struct seed_sort *own, struct seed_sort *entries,
-		    const struct seed_own_disk *disks, const struct seed_sort_options *places,
-		    struct seed_error *err)
+static int find_own(struct work *w, struct seed_sort *own, struct seed_sort *entries,
+		    const struct seed_sort_options *places, struct seed_error *err)
 {
-	SEED_AUTO(group_free) struct group g = { .disks = disks, .own = own,
+	SEED_AUTO(group_free) struct group g = { .disks = w->disks, .own = own,
 						 .more_options = *places };
+	uint64_t count = seed_sort_count(entries), half = w->total / 2;
 	const void *entry;
 
 	g.more_options.memory = 1 << 20;
 	if (seed_sort_finish(entries, err) < 0)
 		return -1;
-	for (;;) {
+	for (uint64_t n = 1;; n++) {
 		if (seed_sort_next(entries, &entry, err) < 0)
 			return -1;
 		if (!entry)
 			return end_group(&g, err);
 		if (group_entry(&g, entry, err) < 0)
 			return -1;
-	}
-}
+		if (n % CHUNK == 0) {
+			uint64_t now = half + (uint64_t)((double)n / (double)count * (double)half);
 
-static int gather_places(struct seed_sort *own, struct seed_own_disk *disks,
-			 struct seed_error *err)
-{
-	struct gather g = { .disk = NULL };
-	const struct place *place;
-	const void *next;
-
-	if (seed_sort_finish(own, err) < 0)
-		return -1;
-	for (;;) {
-		struct seed_own_disk *disk;
-
-		if (seed_sort_next(own, &next, err) < 0)
-			return -1;
-		place = next;
-		disk = place ? &disks[get_be(place->disk, sizeof(place->disk))] : NULL;
-		if (disk != g.disk) {
-			if (g.disk && gather_end(&g, err) < 0)
+			if (step(w, now > w->done ? now - w->done : 0, err) < 0)
 				return -1;
-			g = gather_for(disk);
 		}
-		if (!disk)
-			return 0;
-		if (gather_blocks(&g, get_be(place->block, sizeof(place->block)), 1, err) < 0)
-			return -1;
 	}
 }
 
-static int compare_all(struct seed_own_disk *disks, size_t count, int folder, size_t memory,
-		       struct seed_error *err)
+/* Every wanted disk has its turn, in order. @own is sorted by disk and block. */
+static int hand_over(struct work *w, struct seed_sort *own, struct seed_error *err)
+{
+	const void *next = NULL;
+	uint64_t n = 0;
+
+	if (seed_sort_finish(own, err) < 0 || seed_sort_next(own, &next, err) < 0)
+		return -1;
+	for (size_t i = 0; i < w->count; i++) {
+		SEED_AUTO(seed_own_runs_free) struct seed_own_runs runs = { .blocks = 0 };
+
+		if (!w->disks[i].wanted)
+			continue;
+		if (step(w, 0, err) < 0)
+			return -1;
+		while (next) {
+			const struct place *place = next;
+
+			if (get_be(place->disk, sizeof(place->disk)) != i)
+				break;
+			if (seed_own_runs_add(&runs, get_be(place->block, sizeof(place->block)), 1,
+					      err) < 0 ||
+			    seed_sort_next(own, &next, err) < 0 ||
+			    (++n % CHUNK == 0 && step(w, 0, err) < 0))
+				return -1;
+		}
+		if (seed_own_runs_end(&runs, err) < 0 ||
+		    w->opt->done(w->opt->arg, i, &runs, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int compare_all(struct work *w, struct seed_error *err)
 {
 	const struct seed_sort_options by_digest = {
-		.size = sizeof(struct entry), .key = ENTRY_KEY, .memory = memory / 4 * 3,
-		.folder = folder,
+		.size = sizeof(struct entry), .key = ENTRY_KEY, .memory = w->opt->memory / 4 * 3,
+		.folder = w->opt->folder,
 	}, by_place = {
-		.size = sizeof(struct place), .key = sizeof(struct place), .memory = memory / 4,
-		.folder = folder,
+		.size = sizeof(struct place), .key = sizeof(struct place),
+		.memory = w->opt->memory / 4, .folder = w->opt->folder,
 	};
 	SEED_AUTO(seed_sort_freep) struct seed_sort *entries = NULL;
 	SEED_AUTO(seed_sort_freep) struct seed_sort *own = NULL;
@@ -302,33 +308,37 @@ static int compare_all(struct seed_own_disk *disks, size_t count, int folder, si
 	if (seed_sort_new(&entries, &by_digest, err) < 0 ||
 	    seed_sort_new(&own, &by_place, err) < 0)
 		return -1;
-	for (size_t i = 0; i < count; i++)
-		if (add_disk(entries, &disks[i], (uint32_t)i, err) < 0)
+	for (size_t i = 0; i < w->count; i++)
+		if (add_disk(w, entries, i, err) < 0)
 			return -1;
-	if (find_own(own, entries, disks, &by_place, err) < 0)
+	if (find_own(w, own, entries, &by_place, err) < 0)
 		return -1;
 	seed_sort_free(entries);
 	entries = NULL;
-	return gather_places(own, disks, err);
+	return hand_over(w, own, err);
 }
 
-int seed_own_blocks(struct seed_own_disk *disks, size_t count, int folder, size_t memory,
-		    struct seed_error *err)
+int seed_own_blocks(const struct seed_own_disk *disks, size_t count,
+		    const struct seed_own_options *opt, struct seed_error *err)
 {
+	struct work w = { .disks = disks, .count = count, .opt = opt,
+			  .total = 2 * opt->list_bytes };
 	bool several = false, wanted = false;
 
 	if (count > UINT32_MAX)
 		return seed_error_set(err, SEED_ERR_RANGE, "own blocks of %zu disks", count);
 	for (size_t i = 0; i < count; i++) {
-		disks[i].runs = (struct seed_vec){ 0 };
-		disks[i].blocks = 0;
 		several |= disks[i].vm != disks[0].vm;
 		wanted |= disks[i].wanted;
 	}
-	if (several && wanted)
-		return compare_all(disks, count, folder, memory, err);
+	if (!wanted)
+		return 0;
+	seed_event_send(opt->events, &(struct seed_event){
+		.kind = SEED_EVENT_PHASE, .phase = PHASE, .total = w.total });
+	if (several)
+		return compare_all(&w, err);
 	for (size_t i = 0; i < count; i++)
-		if (disks[i].wanted && take_all(&disks[i], err) < 0)
+		if (disks[i].wanted && take_all(&w, i, err) < 0)
 			return -1;
 	return 0;
 }

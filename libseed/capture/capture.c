@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "block/merkle.h"
 #include "block/stamp.h"
+#include "capture/own_kept.h"
 
 struct seed_capture {
 	struct seed_capture_options opt;
@@ -226,6 +227,11 @@ int seed_capture_finish(struct seed_capture *c, struct seed_capture_facts *facts
 	facts->bytes_read = seed_scan_bytes_read(c->scan);
 	if (seed_merkle_of_list(&facts->root, c->list, c->opt.source->size, &facts->data_blocks,
 				NULL, err) < 0)
+		return -1;
+	/* While both lists are here. Should it end before the list is renamed, what is kept is of
+	 * no list, and is ignored. */
+	if (seed_own_kept_carry(c->opt.vm->dir, c->opt.slot, c->list, c->opt.source->size,
+				&facts->root, c->opt.cancel, err) < 0)
 		return -1;
 	return keep_list(c, same, err);
 }

@@ -6,6 +6,7 @@
  *                      definition is, and whether it was handed over (capture/vm_file.h)
  *   SLOT.list          digests of the last reading, home form
  *   SLOT.stamp         whose reading: identity of the source, when recorded, and how far
+ *   SLOT.own           its own blocks, as they were worked out last (capture/own_kept.h)
  *   receipts/          what destinations have acknowledged (capture/receipts.h)
  *
  * The generation is made durable here before a manifest is signed with it: gaps are fine,

@@ -258,9 +258,9 @@ static int write_set(struct run *run, struct seed_error *err)
 	}
 	if (!any_captured(run->plan))
 		return 0;
-	phase(run, "committing", 0);
 	if (seed_export_own_blocks(run->plan, run->opt, err) < 0)
 		return -1;
+	phase(run, "committing", 0);
 	return seed_export_finish(run->plan, run->volume, &run->record, packs, run->opt, err);
 }
 

@@ -433,6 +433,7 @@ int seed_session_open(struct seed_session *s, int in, int out, bool sender, bool
 	const struct seed_pool_options pool = { .workers = opt->jobs };
 
 	*s = (struct seed_session){ .opt = opt, .sender = sender, .caller = caller, .store = -1,
+				    .began = seed_clock_wall(),
 				    .depth = (size_t)DEPTH_PER_WORKER * (opt->jobs ? opt->jobs : 1) };
 	if (seed_channel_open(&s->ch, &channel, err) < 0)
 		return -1;

@@ -25,6 +25,7 @@ struct seed_session {
 	size_t depth;				/* chunks in flight while hashing */
 	int store;				/* receiver: open store, -1 when there is none yet */
 	struct seed_known *known;		/* receiver: blocks that are here; made when needed */
+	int64_t began;				/* unix seconds */
 	uint64_t progress_ms;			/* when PROGRESS was sent last */
 	struct seed_events relay;		/* seed_session_relay() */
 	enum seed_wire_phase relay_phase;

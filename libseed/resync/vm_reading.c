@@ -3,20 +3,25 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <fcntl.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "block/merkle.h"
 #include "capture/describe.h"
 #include "capture/own.h"
+#include "capture/own_kept.h"
 #include "capture/side_files.h"
 #include "crypto/digest.h"
 #include "crypto/random.h"
 #include "image/raw_source.h"
+
+#define TOUCHED_MAX (1u << 20)		/* blocks of one disk: 8 MiB */
 
 static struct seed_vm_reading_disk *disk_at(const struct seed_vm_reading *r, size_t i)
 {
@@ -200,6 +205,7 @@ void seed_vm_reading_close(struct seed_vm_reading *r)
 		seed_list_close(d->base);
 		seed_source_close(d->source);
 		seed_vec_free(&d->own_runs);
+		seed_vec_free(&d->touched_at);
 	}
 	seed_vec_free(&r->disks);
 	seed_vec_free(&r->facts);
@@ -244,14 +250,23 @@ static int work_out_own(struct seed_vm_reading *r, struct seed_session *s, struc
 {
 	SEED_AUTO(seed_freep) struct seed_own_wanted *wanted = calloc(r->disks.count,
 								       sizeof(*wanted));
+	/* Mostly what is kept does. Otherwise it takes minutes, and the peer is told. */
+	const struct seed_own_search search = {
+		.home = s->opt->home, .began = s->began, .now = seed_clock_wall(),
+		.events = seed_session_relay(s, SEED_PHASE_PROVING), .cancel = s->opt->cancel,
+	};
 	int rc;
 
 	if (!wanted)
 		return seed_error_sys(err, ENOMEM, "own blocks");
-	for (size_t i = 0; i < r->disks.count; i++)
-		wanted[i] = (struct seed_own_wanted){ .uuid = &r->kept->uuid,
-						      .slot = disk_at(r, i)->def->slot };
-	rc = seed_capture_own_blocks(s->opt->home, wanted, r->disks.count, s->opt->events, err);
+	for (size_t i = 0; i < r->disks.count; i++) {
+		const struct seed_vm_reading_disk *d = disk_at(r, i);
+
+		wanted[i] = (struct seed_own_wanted){ .uuid = &r->kept->uuid, .slot = d->def->slot,
+						      .size = d->source->size,
+						      .root = d->facts.root };
+	}
+	rc = seed_capture_own_blocks(&search, wanted, r->disks.count, err);
 	for (size_t i = 0; i < r->disks.count; i++) {
 		struct seed_vm_reading_disk *d = disk_at(r, i);
 
@@ -337,10 +352,42 @@ int seed_vm_reading_changed(struct seed_vm_reading *r, uint32_t disk, uint64_t i
 {
 	struct seed_vm_reading_disk *d = disk_at(r, disk);
 
-	if (!d->touched && drop_stamp(r, d, err) < 0)
-		return -1;
+	if (!d->touched) {
+		if (drop_stamp(r, d, err) < 0)
+			return -1;
+		d->follows = seed_own_reading(&d->was, d->list, d->source->size, &d->facts.root,
+					      NULL) == 0;
+	}
 	d->touched = true;
+	d->follows = d->follows && d->touched_at.count < TOUCHED_MAX &&
+		     seed_vec_push(&d->touched_at, sizeof(index), &index);
 	return seed_list_set(d->list, index, digest, 1, err);
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* A block that was hashed anew may not be own any more: it leaves what is said and what is kept. */
+static void settle_own(struct seed_vm_reading *r, struct seed_vm_reading_disk *d)
+{
+	struct seed_own_runs own = { .runs = d->own_runs, .blocks = d->own_blocks };
+	struct seed_digest is;
+
+	if (d->follows)
+		qsort(d->touched_at.items, d->touched_at.count, d->touched_at.size, by_index);
+	if (d->follows &&
+	    seed_own_reading(&is, d->list, d->source->size, &d->facts.root, NULL) == 0)
+		seed_own_kept_touched(r->kept->dir, d->def->slot, &d->was, &is, &d->touched_at);
+	else
+		seed_own_kept_forget(r->kept->dir, d->def->slot);
+	if (!d->follows || seed_own_runs_without(&own, &d->touched_at, NULL) < 0)
+		seed_own_runs_free(&own);
+	d->own_runs = own.runs;
+	d->own_blocks = own.blocks;
 }
 
 /* The disk as it is in the manifest: its list now, and whether it changed since hashing began. */
@@ -357,8 +404,12 @@ static int settle_disk(struct seed_vm_reading *r, struct seed_vm_reading_disk *d
 	if (!d->touched && drop_stamp(r, d, err) < 0)
 		return -1;
 	d->facts.captured = SEED_CAPTURED_CHANGED;
-	return seed_merkle_of_list(&d->facts.root, d->list, d->source->size,
-				   &d->facts.data_blocks, NULL, err);
+	if (seed_merkle_of_list(&d->facts.root, d->list, d->source->size, &d->facts.data_blocks, NULL,
+				err) < 0)
+		return -1;
+	if (d->touched)
+		settle_own(r, d);
+	return 0;
 }
 
 static int describe_disk(struct seed_vm_reading *r, uint32_t i, struct seed_manifest *m,

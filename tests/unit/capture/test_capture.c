@@ -15,6 +15,7 @@
 #include "base/path.h"
 #include "block/merkle.h"
 #include "capture/capture.h"
+#include "capture/own_kept.h"
 #include "crypto/digest.h"
 #include "image/mem_image.h"
 #include "tmpdir.h"
@@ -571,6 +572,110 @@ static void nor_when_the_old_file_comes_back(void **state)
 	end_anywhere(*state, 1);
 }
 
+/* The kept own blocks of the reading that vda.list holds: all that is data. */
+static void put_own(const struct tmpdir *home)
+{
+	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(home);
+	SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+	const struct seed_run run = { .count = 70, .kind = SEED_BLOCK_DATA };
+	struct seed_own_kept kept = { .list_blocks = BLOCKS, .first = 70, .blocks = 70 };
+	struct seed_error err = { 0 };
+
+	assert_ok(seed_list_open(&list, vm->dir, "vda.list", BLOCKS, false, &err), &err);
+	assert_ok(seed_own_reading(&kept.reading, list, 0, NULL, &err), &err);
+	assert_non_null(seed_vec_push(&kept.runs, sizeof(run), &run));
+	assert_ok(seed_own_kept_write(vm->dir, "vda", &kept, &err), &err);
+	seed_own_kept_clear(&kept);
+}
+
+/* Either it is of the list that is kept, and says nothing of a block that changed, or it counts
+ * for nothing. */
+static bool check_own(const struct tmpdir *home, uint64_t blocks)
+{
+	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(home);
+	SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+	SEED_AUTO(seed_own_kept_clear) struct seed_own_kept kept = { .compared = 0 };
+	struct seed_digest reading;
+	struct seed_error err = { 0 };
+
+	assert_ok(seed_list_open(&list, vm->dir, "vda.list", BLOCKS, false, &err), &err);
+	assert_ok(seed_own_reading(&reading, list, 0, NULL, &err), &err);
+	if (seed_own_kept_read(&kept, vm->dir, "vda", &err) < 0 ||
+	    !seed_digest_equal(&reading, &kept.reading))
+		return false;
+	assert_int_equal(kept.blocks, blocks);
+	assert_int_equal(seed_own_runs_sum(&kept.runs), blocks);
+	return true;
+}
+
+/* Does the kept list say what the disk holds at this block? */
+static bool is_kept(const struct tmpdir *home, const struct disk *d, uint64_t block)
+{
+	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(home);
+	SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+	struct seed_digest want, have;
+	struct seed_error err = { 0 };
+
+	seed_digest_of(&want, d->image.data + block * B, B);
+	assert_ok(seed_list_open(&list, vm->dir, "vda.list", BLOCKS, false, &err), &err);
+	assert_ok(seed_list_get(list, block, &have, 1, &err), &err);
+	return seed_digest_equal(&want, &have);
+}
+
+static void own_blocks_go_along_less_what_changed(void **state)
+{
+	struct disk d;
+
+	open_disk(&d, 1);
+	capture(*state, &d, none_held);
+	put_own(*state);
+	assert_true(check_own(*state, 70));
+	/* Three blocks change, one of them to zero. */
+	d.image.data[10 * B] ^= 0x80;
+	d.image.data[40 * B] ^= 0x80;
+	memset(d.image.data + 60 * B, 0, B);
+	identity.mtime_ns += 1000000000;
+	capture(*state, &d, none_held);
+	assert_true(check_own(*state, 67));
+	capture(*state, &d, all_held);
+	assert_true(check_own(*state, 67));
+	write_disk(&d, 2);
+	capture(*state, &d, none_held);
+	assert_true(check_own(*state, 0));
+	free_disk(&d);
+}
+
+static void a_run_that_ends_anywhere_leaves_no_own_block_that_changed(void **state)
+{
+	int n, status = 0, lost = 0;
+	struct disk d;
+
+	open_disk(&d, 1);
+	for (n = 0; n == 0 || WEXITSTATUS(status) == 42; n++) {
+		pid_t pid;
+
+		write_disk(&d, 1);
+		capture(*state, &d, none_held);
+		put_own(*state);
+		d.image.data[10 * B] ^= 0x80;
+		identity.mtime_ns += 1000000000;
+		pid = fork();
+		if (pid == 0) {
+			changes_left = n;
+			capture(*state, &d, all_held);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		/* It is of the old reading, of the new one, or of none. */
+		lost += !check_own(*state, is_kept(*state, &d, 10) ? 69 : 70);
+		capture(*state, &d, all_held);
+		check_own(*state, 69);
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(lost > 0 && lost < n);
+	free_disk(&d);
+}
+
 #define on_tmpdir(name) cmocka_unit_test_setup_teardown(name, tmpdir_setup, tmpdir_teardown)
 
 int main(void)
@@ -592,6 +697,8 @@ int main(void)
 		on_tmpdir(a_run_that_ends_anywhere_leaves_no_wrong_proof),
 		on_tmpdir(nor_when_the_source_goes_on_changing),
 		on_tmpdir(nor_when_the_old_file_comes_back),
+		on_tmpdir(own_blocks_go_along_less_what_changed),
+		on_tmpdir(a_run_that_ends_anywhere_leaves_no_own_block_that_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
