@@ -21,7 +21,6 @@
 #include "window.h"
 
 #define RETRIES_MAX 1000
-#define RATE_MIN (16u << 10)	/* bytes a second */
 
 struct resync_args {
 	char *to, *from, *limit, *window, *remote;
@@ -195,7 +194,7 @@ static int parse_rate(const char *text, uint64_t *out, struct seed_error *err)
 				      "--bwlimit %s: bytes a second, as 500K or 10M",
 				      seed_quote(text, quoted, sizeof(quoted)));
 	/* A whole frame has a minute. */
-	if (*out < RATE_MIN)
+	if (*out < SEED_WIRE_LIMIT_MIN)
 		return seed_error_set(err, SEED_ERR_USAGE,
 				      "--bwlimit %s: 16K at the least, or the other end takes it for a dead link",
 				      seed_quote(text, quoted, sizeof(quoted)));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The end that is called. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -98,6 +99,11 @@ static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_
 
 	if (seed_msg_want_get(&want, f, err) < 0)
 		return -1;
+	if (want.limit && want.limit < SEED_WIRE_LIMIT_MIN) {
+		seed_error_set(&why, SEED_ERR_RANGE, "a limit of %" PRIu64 " bytes a second: %u at the least",
+			       want.limit, SEED_WIRE_LIMIT_MIN);
+		return seed_session_refuse(s, &why, err);
+	}
 	if (find_definition(s, want.name, &def, &why) < 0 ||
 	    seed_source_vm_uuid(&uuid, def, s->opt->own, &why) < 0 ||
 	    seed_session_allows(s, &uuid, def->name, &why) < 0)
