@@ -101,6 +101,8 @@ static int write_run(void *arg, uint64_t index, uint64_t count, const struct see
 	size_t used = 0;
 	uint64_t first = index;
 
+	if (seed_cancelled(w->target->cancel, err) < 0)
+		return -1;
 	if (!digests)
 		return write_zeroes(w, index, count, err);
 	for (uint64_t i = 0; i < count; i++) {
@@ -203,6 +205,8 @@ static int check_run(void *arg, uint64_t index, uint64_t count, const struct see
 {
 	struct writing *w = arg;
 
+	if (seed_cancelled(w->target->cancel, err) < 0)
+		return -1;
 	if (!digests)
 		return check_zeroes(w, index, count, err);
 	show_progress(w, end_of(w, index, count) - index * SEED_BLOCK_SIZE);
@@ -285,7 +289,7 @@ static int write_all(struct writing *w, int dir, const char *file, struct seed_e
 	if (seed_raw_sink_open(&w->sink, dir, file,
 			       (uint64_t)st.st_size < size ? size : (uint64_t)st.st_size, err) < 0)
 		return -1;
-	show_phase(w, "applying");
+	show_phase(w, w->target->phase);
 	if (seed_sync_differ(w->base, w->next, write_run, w, err) < 0)
 		return -1;
 	if ((uint64_t)st.st_size > size && ftruncate(w->fd, (off_t)size) < 0)
@@ -357,7 +361,8 @@ static int look_run(void *arg, uint64_t index, uint64_t count, const struct seed
 {
 	struct writing *w = arg;
 
-	(void)err;
+	if (seed_cancelled(w->target->cancel, err) < 0)
+		return -1;
 	for (uint64_t i = 0; digests && i < count; i++) {
 		uint32_t len;
 

@@ -122,35 +122,12 @@ static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_
 	return rc;
 }
 
-/* ---- replicas that a crash left half applied ---- */
-
-static int mend(const char *name, struct seed_replica *replica, const struct seed_error *why,
-		void *arg, struct seed_error *err)
-{
-	struct seed_session *s = arg;
-	SEED_AUTO(seed_replica_closep) struct seed_replica *locked = NULL;
-	struct seed_error failed = { 0 };
-	uint64_t bytes;
-	bool decided = false;
-
-	(void)why;
-	if (!replica || seed_cancelled(s->opt->cancel, err) < 0)
-		return replica ? -1 : 0;
-	if (seed_sync_pending(replica, &bytes, &decided, NULL) < 0 || !decided)
-		return 0;
-	/* Opening with the lock finishes it. Another run that has it does so itself. */
-	if (seed_replica_open(&locked, s->store, name, true, &failed) < 0 &&
-	    failed.kind != SEED_ERR_LOCKED)
-		seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s", failed.text);
-	return 0;
-}
-
 static int open_store(struct seed_session *s, struct seed_error *err)
 {
 	struct seed_error why = { 0 };
 
 	if (seed_store_open(&s->store, s->opt->home, NULL, false, NULL, &why) == 0)
-		return seed_store_each(s->store, mend, s, err);
+		return 0;
 	s->store = -1;
 	if (why.kind == SEED_ERR_NOTFOUND)
 		return 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "resync_sites.h"
+#include "replica/home_store.h"
 #include "base/text.h"
 #include "doc/signed_doc.h"
 #include "manifest/manifest.h"
@@ -139,6 +140,7 @@ struct script {
 	bool starts;			/* its stream, before its PROOF */
 	uint8_t aside;			/* a frame of this type behind its HELLO; 0: none */
 	uint64_t want_limit;		/* behind its PROOF it asks for a VM with that limit; 0: it does not */
+	bool says_bye;			/* behind its PROOF, and waits for nothing */
 	bool wanted;			/* what came back: WANT was refused, as @said */
 	/* What came back. */
 	bool proven;			/* the other end sent its PROOF */
@@ -243,6 +245,15 @@ static void ask_for_vm(struct seed_channel *ch, struct script *x)
 	(void)seed_channel_drain(ch, NULL);
 }
 
+static void say_bye(struct seed_channel *ch)
+{
+	struct seed_frame f;
+
+	(void)seed_channel_send(ch, SEED_FRAME_BYE, NULL, 0, NULL);
+	while (seed_channel_receive(ch, &f, NULL) == 0)
+		;
+}
+
 /* The other side of a connection with @e, which runs. */
 static void play(struct script *x, int fd)
 {
@@ -274,6 +285,8 @@ static void play(struct script *x, int fd)
 				send_proof(ch, x, &to, nonce);
 			if (x->want_limit)
 				ask_for_vm(ch, x);
+			else if (x->says_bye)
+				say_bye(ch);
 			else if (x->leaves)
 				while (!atomic_load(&x->other->opened))
 					usleep(1000);
@@ -467,6 +480,46 @@ static void a_limit_that_would_pin_the_source_is_refused(void **state)
 	}
 }
 
+/* ---- what a crash left ---- */
+
+static void warned(void *arg, const struct seed_event *event)
+{
+	*(unsigned int *)arg += event->kind == SEED_EVENT_WARNING;
+}
+
+/* A replica whose sync was decided has its turn when its VM has: who comes for another one, or for none,
+ * does not wait for it. */
+static void what_a_crash_left_of_one_vm_keeps_no_other_waiting(void **state)
+{
+	static const struct content any = { { "A", "x" }, { 0, 0 } };
+	struct place *p = *state;
+	struct script x = { .site = &p->s.hq, .caller = true, .sender = true, .says_bye = true };
+	unsigned int warnings = 0;
+	struct seed_events events = { warned, &warnings };
+	struct end e = { .opt = { .home = p->s.dr.home, .own = p->s.dr.own, .trust = p->s.dr.trust,
+				  .jobs = 1, .events = &events } };
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	SEED_AUTO(seed_fd_closep) int dir = -1;
+	char name[SEED_REPLICA_NAME];
+	struct seed_error err = { 0 };
+	int fds[2];
+
+	assert_ok(seed_store_open(&store, p->s.dr.home, NULL, true, NULL, &err), &err);
+	replica_make(&p->s, store, &any, 1, name);
+	assert_ok(seed_path_open_folder_at(&dir, store, name, &err), &err);
+	assert_ok(seed_path_make_folder(dir, "sync", 0700, &err), &err);
+	/* One that nobody can carry out: it would be said. */
+	assert_ok(seed_file_replace(dir, "sync/replica.json", "{", 1, 0600, &err), &err);
+	sockets(fds);
+	e.fd = fds[0];
+	assert_int_equal(pthread_create(&e.thread, NULL, serve_end, &e), 0);
+	play(&x, fds[1]);
+	pthread_join(e.thread, NULL);
+	assert_ok(e.rc, &e.err);
+	assert_int_equal(warnings, 0);
+	seed_buf_free(&x.proof);
+}
+
 static void two_callers_are_refused(void **state)
 {
 	struct script x = { .caller = true };
@@ -573,6 +626,7 @@ int main(void)
 		T(a_stream_before_the_proof_is_refused),
 		T(who_has_proven_nothing_is_not_shown),
 		T(a_limit_that_would_pin_the_source_is_refused),
+		T(what_a_crash_left_of_one_vm_keeps_no_other_waiting),
 		T(two_callers_are_refused),
 		T(our_own_greeting_is_known),
 		T(our_own_site_is_no_peer),
