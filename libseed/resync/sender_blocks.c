@@ -142,6 +142,16 @@ static int finish_one(struct answering *a, struct seed_error *err)
 	return rc;
 }
 
+/* When the job is used first: mostly there are fewer blocks than jobs. */
+static int make_buffers(struct block_job *b, struct seed_error *err)
+{
+	if (!b->data)
+		b->data = seed_buffer_new(SEED_BLOCK_SIZE, err);
+	if (b->data && !b->pieces)
+		b->pieces = seed_buffer_new(SEED_BLOCK_SIZE, err);
+	return b->pieces ? 0 : -1;
+}
+
 static int begin_one(struct answering *a, uint8_t disk, const struct seed_msg_ask *ask, bool hints,
 		     struct seed_error *err)
 {
@@ -154,6 +164,8 @@ static int begin_one(struct answering *a, uint8_t disk, const struct seed_msg_as
 	if (!a->idle && finish_one(a, err) < 0)
 		return -1;
 	b = a->idle;
+	if (make_buffers(b, err) < 0)
+		return -1;
 	a->idle = b->next_free;
 	b->job.run = run_block;
 	b->d = d;
@@ -315,20 +327,15 @@ static int answer_all(struct answering *a, struct seed_frame *f, struct seed_msg
 	}
 }
 
-static int make_jobs(struct answering *a, struct seed_error *err)
+static void make_jobs(struct answering *a)
 {
-	for (unsigned int i = 0; i < JOBS; i++) {
+	for (unsigned int i = JOBS; i-- > 0;) {
 		struct block_job *b = &a->jobs[i];
 
 		b->key = &a->key;
-		b->data = seed_buffer_new(SEED_BLOCK_SIZE, err);
-		b->pieces = b->data ? seed_buffer_new(SEED_BLOCK_SIZE, err) : NULL;
-		if (!b->pieces)
-			return -1;
 		b->next_free = a->idle;
 		a->idle = b;
 	}
-	return 0;
 }
 
 int seed_sender_answer(struct seed_session *s, struct seed_vm_reading *r,
@@ -345,8 +352,7 @@ int seed_sender_answer(struct seed_session *s, struct seed_vm_reading *r,
 	for (size_t i = 0; i < r->disks.count; i++)
 		a->blocks += ((struct seed_vm_reading_disk *)seed_vec_at(&r->disks, i))->facts.blocks;
 	rc = seed_hint_key_of(&a->key, base->hint_seed, err);
-	if (rc == 0)
-		rc = make_jobs(a, err);
+	make_jobs(a);
 	if (rc == 0)
 		rc = seed_lane_open(&a->lane, s->pool, JOBS, err);
 	if (rc == 0)
