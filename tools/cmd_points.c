@@ -200,6 +200,7 @@ static int generation_of(uint64_t *out, const char *text, struct seed_error *err
 static int find(struct points *p, const char **args, struct seed_replica **replica,
 		struct seed_point *out, struct seed_error *err)
 {
+	const struct seed_replica_watch watch = { cli_events(p->cli), p->cli->cancel };
 	SEED_AUTO(seed_vec_free) struct seed_vec points = { 0 };
 	SEED_AUTO(seed_fd_closep) int store = -1;
 	char folder[SEED_REPLICA_NAME];
@@ -209,7 +210,8 @@ static int find(struct points *p, const char **args, struct seed_replica **repli
 		return -1;
 	if (open_store(p, &store, err) < 0 || seed_replica_find(folder, store, args[0], err) < 0)
 		return cli_named(err);
-	if (seed_replica_open(replica, store, folder, !p->cli->dry_run, err) < 0 ||
+	if ((p->cli->dry_run ? seed_replica_open(replica, store, folder, false, err) :
+			       seed_replica_open_watched(replica, store, folder, &watch, err)) < 0 ||
 	    seed_points_list(&points, *replica, err) < 0)
 		return -1;
 	for (size_t i = 0; i < points.count; i++) {

@@ -89,7 +89,8 @@ static int print_text(const struct cli *cli, const struct seed_promoted *p, cons
 static int run(struct cli *cli, const char *name, bool force, struct seed_error *err)
 {
 	SEED_AUTO(seed_promoted_clear) struct seed_promoted promoted = { 0 };
-	struct seed_promote_options opt = { .force = force, .dry_run = cli->dry_run };
+	struct seed_promote_options opt = { .force = force, .dry_run = cli->dry_run,
+					    .events = cli_events(cli), .cancel = cli->cancel };
 	SEED_AUTO(seed_fd_closep) int store = -1;
 	SEED_AUTO(seed_freep) char *path = NULL;
 	char folder[SEED_REPLICA_NAME];

@@ -21,7 +21,6 @@
 #include "window.h"
 
 #define RETRIES_MAX 1000
-#define RATE_MIN (16u << 10)	/* bytes a second */
 
 struct resync_args {
 	char *to, *from, *limit, *window, *remote;
@@ -65,8 +64,9 @@ static int check_args(const struct resync_args *a, poptContext ctx, struct seed_
 
 /* ---- --abort ---- */
 
-static int abort_one(int store, const char *name, struct seed_error *err)
+static int abort_one(struct cli *cli, int store, const char *name, struct seed_error *err)
 {
+	const struct seed_replica_watch watch = { cli_events(cli), cli->cancel };
 	SEED_AUTO(seed_replica_closep) struct seed_replica *replica = NULL;
 	SEED_AUTO(seed_replica_closep) struct seed_replica *seen = NULL;
 	char folder[SEED_REPLICA_NAME];
@@ -78,7 +78,7 @@ static int abort_one(int store, const char *name, struct seed_error *err)
 	/* Opening it with the lock finishes what was decided. */
 	if (seed_replica_open(&seen, store, folder, false, err) < 0 ||
 	    seed_sync_pending(seen, &bytes, &decided, err) < 0 ||
-	    seed_replica_open(&replica, store, folder, true, err) < 0 ||
+	    seed_replica_open_watched(&replica, store, folder, &watch, err) < 0 ||
 	    seed_sync_abort(replica, &was, err) < 0)
 		return -1;
 	if (decided && !was) {
@@ -103,7 +103,7 @@ static int abort_all(struct cli *cli, const char **names, struct seed_error *err
 	for (; *names; names++) {
 		struct seed_error why = { 0 };
 
-		if (abort_one(store, *names, &why) == 0)
+		if (abort_one(cli, store, *names, &why) == 0)
 			continue;
 		if (rc < 0)
 			cli_warn(cli, "%s", why.text);
@@ -195,7 +195,7 @@ static int parse_rate(const char *text, uint64_t *out, struct seed_error *err)
 				      "--bwlimit %s: bytes a second, as 500K or 10M",
 				      seed_quote(text, quoted, sizeof(quoted)));
 	/* A whole frame has a minute. */
-	if (*out < RATE_MIN)
+	if (*out < SEED_WIRE_LIMIT_MIN)
 		return seed_error_set(err, SEED_ERR_USAGE,
 				      "--bwlimit %s: 16K at the least, or the other end takes it for a dead link",
 				      seed_quote(text, quoted, sizeof(quoted)));

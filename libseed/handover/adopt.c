@@ -259,9 +259,10 @@ static int finish_again(struct adopting *a, struct seed_replica *r, struct seed_
 
 static int adopt_again(struct adopting *a, struct seed_error *err)
 {
+	const struct seed_replica_watch watch = { a->opt->events, a->opt->cancel };
 	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
 
-	return seed_replica_open(&r, a->opt->store, a->out->folder, true, err) < 0 ? -1 :
+	return seed_replica_open_watched(&r, a->opt->store, a->out->folder, &watch, err) < 0 ? -1 :
 	       finish_again(a, r, err);
 }
 
@@ -519,12 +520,14 @@ static int adopt_replica(struct adopting *a, struct seed_replica *r, struct seed
 int seed_adopt_replica(struct seed_adopted *out, const char *folder,
 		       const struct seed_adopt_options *opt, struct seed_error *err)
 {
+	const struct seed_replica_watch watch = { opt->events, opt->cancel };
 	SEED_AUTO(clear) struct adopting a = { .out = out, .opt = opt };
 	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
 
 	*out = (struct seed_adopted){ 0 };
 	snprintf(out->folder, sizeof(out->folder), "%s", folder);
-	if (seed_replica_open(&r, opt->store, folder, !opt->dry_run, err) < 0)
+	if ((opt->dry_run ? seed_replica_open(&r, opt->store, folder, false, err) :
+			    seed_replica_open_watched(&r, opt->store, folder, &watch, err)) < 0)
 		return -1;
 	if (adopt_replica(&a, r, err) < 0)
 		return seed_error_prefix(err, "replica %s", folder);

@@ -276,10 +276,12 @@ static int take_back(struct seed_promoted *p, const struct seed_promote_options 
 int seed_promote(struct seed_promoted *out, const char *folder,
 		 const struct seed_promote_options *opt, struct seed_error *err)
 {
+	const struct seed_replica_watch watch = { opt->events, opt->cancel };
 	struct seed_replica *r;
 
 	*out = (struct seed_promoted){ 0 };
-	if (seed_replica_open(&out->replica, opt->store, folder, !opt->dry_run, err) < 0)
+	if ((opt->dry_run ? seed_replica_open(&out->replica, opt->store, folder, false, err) :
+			    seed_replica_open_watched(&out->replica, opt->store, folder, &watch, err)) < 0)
 		return -1;
 	r = out->replica;
 	if (r->state == SEED_REPLICA_PROMOTED ? take_back(out, opt, err) < 0 :

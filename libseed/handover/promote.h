@@ -26,6 +26,8 @@ struct seed_promote_options {
 	const struct seed_site *own;
 	bool force;		/* also when its copy was not consistent */
 	bool dry_run;		/* check alone */
+	const struct seed_events *events;	/* of what a crash left to finish first */
+	const struct seed_cancel *cancel;
 };
 
 struct seed_promoted {

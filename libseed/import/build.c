@@ -165,12 +165,13 @@ static bool still_as_planned(const struct seed_build *b)
 static int open_replica(struct seed_build *b, const struct seed_import_options *opt,
 			struct seed_error *err)
 {
+	const struct seed_replica_watch watch = { opt->events, opt->cancel };
 	const struct seed_manifest *m = &b->vm->seed->manifest;
 
 	if (b->vm->action == SEED_IMPORT_CREATE) {
 		if (seed_replica_create(&b->replica, opt->store, m, err) < 0)
 			return -1;
-	} else if (seed_replica_open(&b->replica, opt->store, b->vm->folder, true, err) < 0) {
+	} else if (seed_replica_open_watched(&b->replica, opt->store, b->vm->folder, &watch, err) < 0) {
 		return -1;
 	}
 	if (!still_as_planned(b))

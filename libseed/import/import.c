@@ -196,10 +196,11 @@ static void finish_builds(struct seed_build *builds, size_t count,
 static int catch_up(struct seed_import_vm *vm, const struct seed_import_options *opt,
 		    struct seed_error *err)
 {
+	const struct seed_replica_watch watch = { opt->events, opt->cancel };
 	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
 	struct seed_error why = { 0 };
 
-	if (seed_replica_open(&r, opt->store, vm->folder, true, &why) < 0) {
+	if (seed_replica_open_watched(&r, opt->store, vm->folder, &watch, &why) < 0) {
 		if (why.kind == SEED_ERR_LOCKED && !vm->switching)
 			return 0;		/* in use, and nothing that matters is left */
 		*err = why;

@@ -8,8 +8,10 @@
  * tail is torn. Entries are checked one by one at opening, so nothing is believed that was not
  * written whole.
  *
- * The index has 128 bits of each digest. Two blocks that agree in these would take 2^64 hashes to
- * find; reading compares the whole digest, so the second of them is damage, never a wrong block.
+ * The index has 8 bytes for a slot: 20 bits of the digest, and the offset of the entry, whose whole
+ * digest is looked at in the file before the slot counts. So nobody gains by blocks that agree in a few
+ * bits. A table that is full stays, and one of twice its size is begun beside it: nothing is ever
+ * moved, which would need the digests of all entries, or the room for both.
  */
 #include "replica/journal.h"
 
@@ -34,15 +36,18 @@
 #ifndef BUFFER			/* its fuzz target has a smaller one */
 #define BUFFER (1u << 20)
 #endif
-#define PREFIX 16u		/* bytes of a digest in the index */
 #define FIRST_SLOTS 1024u
+#define TABLES 36u		/* more slots than offsets have blocks */
+#define OFFSET_BITS 44u
+#define OFFSET_END ((uint64_t)1 << OFFSET_BITS)	/* 16 TiB of a journal */
 
 static const char file_magic[8] = { 'V', 'M', 'S', 'E', 'E', 'D', 'R', 'J' };
 static const char entry_magic[4] = { 'V', 'S', 'R', 'E' };
 
-struct slot {
-	uint8_t prefix[PREFIX];
-	uint64_t offset;		/* of the entry; 0: the slot is free */
+/* Open addressing; a slot is 20 bits of the digest above the offset of the entry, 0: it is free. */
+struct table {
+	uint64_t *slots;
+	size_t size, count;		/* slots, a power of two; those that are used, never all */
 };
 
 struct seed_journal {
@@ -50,68 +55,111 @@ struct seed_journal {
 	uint64_t written;		/* bytes in the file; the buffer's belong behind them */
 	uint8_t *buffer;
 	size_t used;
-	struct slot *slots;		/* open addressing; a power of two, never full */
-	size_t slot_count, count;
+	struct table tables[TABLES];	/* all but the last are full */
+	unsigned int table_count;
+	size_t count;			/* entries */
 	uint64_t opened_at;		/* the end of the file when it was opened */
 	struct seed_error dead;		/* a failed fsync: what the file holds is not known */
 };
 
-/* ---- index ---- */
+/* ---- reading bytes ---- */
 
-/* The slot of @digest: where it is, or the free one where it would be. */
-static struct slot *find_slot(const struct slot *slots, size_t count, const uint8_t *digest)
+static int read_bytes(const struct seed_journal *j, uint64_t offset, void *buf, size_t len,
+		      struct seed_error *err)
 {
-	size_t at = (size_t)seed_get64(digest) & (count - 1);
-
-	while (slots[at].offset && memcmp(slots[at].prefix, digest, PREFIX) != 0)
-		at = (at + 1) & (count - 1);
-	return (struct slot *)&slots[at];
+	if (offset < j->written)	/* no entry lies across */
+		return seed_fd_pread(j->fd, buf, len, offset, err);
+	memcpy(buf, j->buffer + (offset - j->written), len);
+	return 0;
 }
 
-static int grow_index(struct seed_journal *j, struct seed_error *err)
-{
-	size_t count = j->slot_count ? j->slot_count * 2 : FIRST_SLOTS;
-	struct slot *slots = calloc(count, sizeof(*slots));
+/* ---- index ---- */
 
-	if (!slots)
+static uint64_t tag_of(const uint8_t *digest)
+{
+	return (uint64_t)seed_get32(digest + 8) << OFFSET_BITS;
+}
+
+/* The first bytes of a digest choose its place, others are its tag. */
+static size_t home_of(const struct table *t, const uint8_t *digest)
+{
+	return (size_t)seed_get64(digest) & (t->size - 1);
+}
+
+/* The offset of the entry of @digest; 0: there is none. */
+static int find(const struct seed_journal *j, const struct seed_digest *digest, uint64_t *offset,
+		struct seed_error *err)
+{
+	uint64_t tag = tag_of(digest->bytes);
+	uint8_t got[SEED_DIGEST_SIZE];
+
+	*offset = 0;
+	for (unsigned int i = j->table_count; i-- > 0;) {
+		const struct table *t = &j->tables[i];
+
+		for (size_t at = home_of(t, digest->bytes); t->slots[at]; at = (at + 1) & (t->size - 1)) {
+			uint64_t found = t->slots[at] & (OFFSET_END - 1);
+
+			if ((t->slots[at] ^ tag) >> OFFSET_BITS)
+				continue;
+			if (read_bytes(j, found + 8, got, sizeof(got), err) < 0)
+				return -1;
+			if (memcmp(got, digest->bytes, sizeof(got)) != 0)
+				continue;
+			*offset = found;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int add_table(struct seed_journal *j, struct seed_error *err)
+{
+	struct table *t = &j->tables[j->table_count];
+
+	if (j->table_count == TABLES)
+		return seed_error_set(err, SEED_ERR_RANGE, NAME ": too many blocks");
+	t->size = (size_t)FIRST_SLOTS << j->table_count;
+	t->count = 0;
+	t->slots = calloc(t->size, sizeof(*t->slots));
+	if (!t->slots)
 		return seed_error_sys(err, ENOMEM, "index of the journal");
-	for (size_t i = 0; i < j->slot_count; i++)
-		if (j->slots[i].offset)
-			*find_slot(slots, count, j->slots[i].prefix) = j->slots[i];
-	free(j->slots);
-	j->slots = slots;
-	j->slot_count = count;
+	j->table_count++;
 	return 0;
 }
 
 /* Room for one more, so that noting it cannot fail. Seven of eight slots are used at most. */
 static int make_slot(struct seed_journal *j, struct seed_error *err)
 {
-	return j->count + 1 > j->slot_count / 8 * 7 ? grow_index(j, err) : 0;
+	const struct table *t = j->table_count ? &j->tables[j->table_count - 1] : NULL;
+
+	return !t || t->count + 1 > t->size / 8 * 7 ? add_table(j, err) : 0;
 }
 
-/* The first of two equal entries stays. */
 static void note_entry(struct seed_journal *j, const uint8_t *digest, uint64_t offset)
 {
-	struct slot *slot = find_slot(j->slots, j->slot_count, digest);
+	struct table *t = &j->tables[j->table_count - 1];
+	size_t at = home_of(t, digest);
 
-	if (slot->offset)
-		return;
-	memcpy(slot->prefix, digest, PREFIX);
-	slot->offset = offset;
+	while (t->slots[at])
+		at = (at + 1) & (t->size - 1);
+	t->slots[at] = tag_of(digest) | offset;
+	t->count++;
 	j->count++;
 }
 
 bool seed_journal_has(const struct seed_journal *journal, const struct seed_digest *digest)
 {
-	return find_slot(journal->slots, journal->slot_count, digest->bytes)->offset != 0;
+	uint64_t offset;
+
+	return find(journal, digest, &offset, NULL) == 0 && offset;
 }
 
 bool seed_journal_had(const struct seed_journal *journal, const struct seed_digest *digest)
 {
-	uint64_t offset = find_slot(journal->slots, journal->slot_count, digest->bytes)->offset;
+	uint64_t offset;
 
-	return offset && offset < journal->opened_at;
+	return find(journal, digest, &offset, NULL) == 0 && offset && offset < journal->opened_at;
 }
 
 /* ---- opening ---- */
@@ -172,6 +220,22 @@ static size_t check_entry(const uint8_t *entry, size_t left)
 	return memcmp(digest.bytes, entry + 8, SEED_DIGEST_SIZE) == 0 ? ENTRY + len : 0;
 }
 
+/* The entry at j->written; the first of two equal ones stays. */
+static int note_found(struct seed_journal *j, const uint8_t *bytes, struct seed_error *err)
+{
+	struct seed_digest digest;
+	uint64_t offset;
+
+	memcpy(digest.bytes, bytes, SEED_DIGEST_SIZE);
+	if (j->written >= OFFSET_END)
+		return seed_error_set(err, SEED_ERR_RANGE, "of more than 16 TiB");
+	if (find(j, &digest, &offset, err) < 0 || make_slot(j, err) < 0)
+		return -1;
+	if (!offset)
+		note_entry(j, bytes, j->written);
+	return 0;
+}
+
 /* Leaves j->written where the sound entries end. */
 static int read_entries(struct seed_journal *j, const struct seed_cancel *cancel,
 			struct seed_error *err)
@@ -194,9 +258,8 @@ static int read_entries(struct seed_journal *j, const struct seed_cancel *cancel
 		len = check_entry(j->buffer + from, j->used - from);
 		if (len == 0)
 			return 0;
-		if (make_slot(j, err) < 0)
+		if (note_found(j, j->buffer + from + 8, err) < 0)
 			return -1;
-		note_entry(j, j->buffer + from + 8, j->written);
 		from += len;
 		j->written += len;
 	}
@@ -240,7 +303,7 @@ int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *
 	*j = (struct seed_journal){ .fd = -1 };
 	make_header(header, site, uuid);
 	j->buffer = seed_buffer_new(BUFFER, err);
-	if (!j->buffer || grow_index(j, err) < 0 ||
+	if (!j->buffer ||
 	    seed_path_open(&j->fd, dir, NAME, O_RDWR | O_CREAT, 0600, err) < 0)
 		return -1;
 	if (load(j, dir, header, cancel, err) < 0)
@@ -260,7 +323,8 @@ void seed_journal_close(struct seed_journal *journal)
 				     journal->written, NULL);
 	seed_fd_closep(&journal->fd);
 	free(journal->buffer);
-	free(journal->slots);
+	for (unsigned int i = 0; i < journal->table_count; i++)
+		free(journal->tables[i].slots);
 	free(journal);
 }
 
@@ -303,6 +367,8 @@ int seed_journal_add(struct seed_journal *journal, const struct seed_digest *dig
 		return 0;
 	if (BUFFER - journal->used < ENTRY + len && flush(journal, err) < 0)
 		return -1;
+	if (journal->written + journal->used >= OFFSET_END)
+		return seed_error_set(err, SEED_ERR_RANGE, NAME ": more than 16 TiB would lie there");
 	if (make_slot(journal, err) < 0)
 		return -1;
 	entry = journal->buffer + journal->used;
@@ -329,15 +395,6 @@ int seed_journal_sync(struct seed_journal *journal, struct seed_error *err)
 
 /* ---- reading ---- */
 
-static int read_bytes(struct seed_journal *j, uint64_t offset, void *buf, size_t len,
-		      struct seed_error *err)
-{
-	if (offset < j->written)	/* no entry lies across */
-		return seed_fd_pread(j->fd, buf, len, offset, err);
-	memcpy(buf, j->buffer + (offset - j->written), len);
-	return 0;
-}
-
 static int damaged(uint64_t offset, struct seed_error *err)
 {
 	return seed_error_set(err, SEED_ERR_INTEGRITY, NAME ": the entry at offset %llu is damaged",
@@ -350,7 +407,8 @@ static int find_entry(struct seed_journal *j, const struct seed_digest *digest, 
 {
 	uint8_t head[ENTRY];
 
-	*offset = find_slot(j->slots, j->slot_count, digest->bytes)->offset;
+	if (find(j, digest, offset, err) < 0)
+		return seed_error_prefix(err, NAME);
 	if (!*offset)
 		return seed_error_set(err, SEED_ERR_NOTFOUND, NAME ": no such block");
 	if (read_bytes(j, *offset, head, ENTRY, err) < 0)

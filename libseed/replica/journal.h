@@ -9,8 +9,12 @@
  *
  * Opening reads every entry and checks its SHA-256; a torn or damaged tail is cut off, and a
  * damaged entry in the middle ends the pool there as well. A journal of another replica is
- * FORMAT. One thread at a time,
- * but for seed_journal_read_many().
+ * FORMAT. One thread at a time, but for seed_journal_read_many().
+ *
+ * Memory: 1 MiB, and an index of 8 bytes for each slot: 9 to 19 bytes for each block in it, none of
+ * which is given back before close. 1 TiB of blocks that differ (2^24 of them) costs 256 MiB, or 0.025 %
+ * of what is changed; what is written in place, a first seed and missing blocks, costs nothing here.
+ * The file is at most 16 TiB long; an add beyond that is RANGE.
  */
 #ifndef SEED_REPLICA_JOURNAL_H
 #define SEED_REPLICA_JOURNAL_H

@@ -163,8 +163,8 @@ static bool is_unborn(const struct seed_replica *replica)
 			      NULL) == 0 && !used;
 }
 
-int seed_replica_open(struct seed_replica **out, int store, const char *name, bool lock,
-		      struct seed_error *err)
+static int open_replica(struct seed_replica **out, int store, const char *name, bool lock,
+			const struct seed_replica_watch *watch, struct seed_error *err)
 {
 	SEED_AUTO(seed_replica_closep) struct seed_replica *replica = NULL;
 	char quoted[SEED_QUOTED];
@@ -181,10 +181,22 @@ int seed_replica_open(struct seed_replica **out, int store, const char *name, bo
 		return seed_error_set(err, SEED_ERR_NOTFOUND, "replica %s: not there", name);
 	if (load(replica, err) < 0 ||
 	    (lock && replica->switching && seed_replica_finish_switch(replica, err) < 0) ||
-	    (lock && seed_replica_finish_sync(replica, err) < 0))
+	    (lock && seed_replica_finish_sync(replica, watch, err) < 0))
 		return seed_error_prefix(err, "replica %s", name);
 	*out = seed_steal(&replica);
 	return 0;
+}
+
+int seed_replica_open(struct seed_replica **out, int store, const char *name, bool lock,
+		      struct seed_error *err)
+{
+	return open_replica(out, store, name, lock, NULL, err);
+}
+
+int seed_replica_open_watched(struct seed_replica **out, int store, const char *name,
+			      const struct seed_replica_watch *watch, struct seed_error *err)
+{
+	return open_replica(out, store, name, true, watch, err);
 }
 
 int seed_replica_save(struct seed_replica *replica, struct seed_error *err)

@@ -22,6 +22,8 @@
 #ifndef SEED_REPLICA_REPLICA_H
 #define SEED_REPLICA_REPLICA_H
 
+#include "base/cancel.h"
+#include "base/event.h"
 #include "manifest/manifest.h"
 
 enum seed_replica_state {
@@ -84,6 +86,14 @@ char *seed_replica_slot_stem(const char *slot, char *out);
  */
 int seed_replica_open(struct seed_replica **out, int store, const char *name, bool lock,
 		      struct seed_error *err);
+/* Who is there while opening finishes such a sync, which takes as long as the sync itself did. */
+struct seed_replica_watch {
+	const struct seed_events *events;	/* phase "finishing", by disk, then "reading back" */
+	const struct seed_cancel *cancel;	/* looked at between runs of blocks, and between disks */
+};
+/* The same, with the lock. CANCELLED leaves what was decided to the next opening; NULL: nobody. */
+int seed_replica_open_watched(struct seed_replica **out, int store, const char *name,
+			      const struct seed_replica_watch *watch, struct seed_error *err);
 /* A new folder (0700) with a "seeding" replica.json for this manifest, locked, its build begun in it.
  * What a creation cut short left is taken over; a folder that is a replica already, or holds
  * anything else, is USAGE. */

@@ -22,11 +22,12 @@
 
 static int open_folder(struct seed_sync *sync, struct seed_error *err)
 {
+	const struct seed_replica_watch watch = { .cancel = sync->cancel };
 	int dir = sync->replica->dir;
 
 	/* One that was decided is carried out first: seed_replica_open() did, unless this very
 	 * process committed it and failed then. */
-	if (seed_replica_finish_sync(sync->replica, err) < 0 ||
+	if (seed_replica_finish_sync(sync->replica, &watch, err) < 0 ||
 	    seed_path_make_folder(dir, SEED_SYNC_DIR, 0700, err) < 0 ||
 	    seed_path_open_folder_at(&sync->dir, dir, SEED_SYNC_DIR, err) < 0 ||
 	    seed_file_sweep(sync->dir, err) < 0)
@@ -325,7 +326,7 @@ int seed_sync_abort(struct seed_replica *replica, bool *was, struct seed_error *
 	bool there = seed_path_exists(replica->dir, SEED_SYNC_DIR);
 
 	if (there && seed_path_exists(replica->dir, SEED_SYNC_DIR "/replica.json")) {
-		if (seed_replica_finish_sync(replica, err) < 0)
+		if (seed_replica_finish_sync(replica, NULL, err) < 0)
 			return -1;
 		return seed_error_set(err, SEED_ERR_USAGE, "replica %s: what arrived was decided for "
 				      "already, and is in place now", replica->name);

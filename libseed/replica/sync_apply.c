@@ -42,9 +42,9 @@ struct carry {
 	struct seed_replica *next;	/* the record */
 	int dir;			/* sync/ */
 	struct seed_journal *journal;
-	const struct seed_events *events;
+	const struct seed_replica_watch *watch;
 	unsigned int jobs;
-	enum seed_proved *proved;	/* or NULL */
+	enum seed_proved *proved;	/* or NULL: the run that decided is gone */
 	bool *written;			/* by disk: it was changed, or is new */
 };
 
@@ -56,7 +56,9 @@ static int apply_disk(struct carry *c, size_t i, struct seed_error *err)
 	SEED_AUTO(seed_vec_free) struct seed_vec lost = { 0 };
 	struct seed_sync_target target = {
 		.replica_dir = c->replica->dir, .sync_dir = c->dir, .journal = c->journal,
-		.size = disk->size, .slot = disk->slot, .events = c->events, .jobs = c->jobs,
+		.size = disk->size, .slot = disk->slot, .events = c->watch->events,
+		.cancel = c->watch->cancel, .phase = c->proved ? "applying" : "finishing",
+		.jobs = c->jobs,
 		.lost = &lost,
 	};
 	struct seed_sync_names names;
@@ -95,7 +97,7 @@ static int save_losses(struct carry *c, uint64_t *lost, struct seed_error *err)
 static int apply_disks(struct carry *c, uint64_t *lost, struct seed_error *err)
 {
 	for (size_t i = 0; i < c->next->disks.count; i++)
-		if (apply_disk(c, i, err) < 0)
+		if (seed_cancelled(c->watch->cancel, err) < 0 || apply_disk(c, i, err) < 0)
 			return seed_error_prefix(err, "disk %s", ((struct seed_replica_disk *)
 						 seed_vec_at(&c->next->disks, i))->slot);
 	return save_losses(c, lost, err);
@@ -230,10 +232,10 @@ static int read_record(struct seed_replica **out, const struct seed_replica *rep
 }
 
 int seed_sync_carry_out(struct seed_replica *replica, int dir, struct seed_journal *journal,
-			const struct seed_events *events, unsigned int jobs,
+			const struct seed_replica_watch *watch, unsigned int jobs,
 			enum seed_proved *proved, uint64_t *lost, struct seed_error *err)
 {
-	struct carry c = { .replica = replica, .dir = dir, .journal = journal, .events = events,
+	struct carry c = { .replica = replica, .dir = dir, .journal = journal, .watch = watch,
 			   .jobs = jobs, .proved = proved };
 	int rc = -1;
 
@@ -264,37 +266,44 @@ static bool is_untouched(const struct seed_replica *replica, const struct seed_r
 }
 
 /* A journal that cannot be opened (NULL) gives nothing. */
-static bool is_at_hand(const struct seed_replica *replica, const struct seed_replica *next, int dir,
-		       struct seed_journal *journal)
+static int is_at_hand(const struct seed_replica *replica, const struct seed_replica *next, int dir,
+		      struct seed_journal *journal, const struct seed_cancel *cancel, bool *at_hand,
+		      struct seed_error *err)
 {
-	bool at_hand = journal != NULL;
-
-	for (size_t i = 0; at_hand && i < next->disks.count; i++) {
+	*at_hand = journal != NULL;
+	for (size_t i = 0; *at_hand && i < next->disks.count; i++) {
 		const struct seed_replica_disk *disk = seed_vec_at(&next->disks, i);
 		const struct seed_sync_target target = {
 			.replica_dir = replica->dir, .sync_dir = dir, .journal = journal,
-			.size = disk->size, .slot = disk->slot,
+			.size = disk->size, .slot = disk->slot, .cancel = cancel,
 		};
 		struct seed_sync_names names;
 
+		/* Who was stopped has not looked: nothing is taken back for that. */
 		seed_sync_names_of(&names, disk->slot);
-		if (seed_sync_check_disk(&target, &names, &at_hand, NULL) < 0)
-			at_hand = false;
+		if (seed_sync_check_disk(&target, &names, at_hand, NULL) < 0 &&
+		    seed_cancelled(cancel, err) < 0)
+			return -1;
 	}
-	return at_hand;
+	return 0;
 }
 
 /* *@taken: there is no record any more; the old state stands, and what is left in sync/ is for the next
  * resync. */
 static int take_back(const struct seed_replica *replica, int dir, struct seed_journal *journal,
-		     bool *taken, struct seed_error *err)
+		     const struct seed_cancel *cancel, bool *taken, struct seed_error *err)
 {
 	SEED_AUTO(seed_replica_closep) struct seed_replica *next = NULL;
+	bool at_hand;
 
 	*taken = false;
 	if (read_record(&next, replica, dir, err) < 0)
 		return -1;
-	if (!is_untouched(replica, next, dir) || is_at_hand(replica, next, dir, journal))
+	if (!is_untouched(replica, next, dir))
+		return 0;
+	if (is_at_hand(replica, next, dir, journal, cancel, &at_hand, err) < 0)
+		return -1;
+	if (at_hand)
 		return 0;
 	if (seed_path_unlink(dir, "replica.json", err) < 0 || seed_fd_sync(dir, err) < 0)
 		return -1;
@@ -304,17 +313,17 @@ static int take_back(const struct seed_replica *replica, int dir, struct seed_jo
 }
 
 /* Opens the journal, and decides whether the record stands. */
-static int look_first(const struct seed_replica *replica, int dir, struct seed_journal **journal,
-		      bool *taken, struct seed_error *err)
+static int look_first(const struct seed_replica *replica, int dir, const struct seed_cancel *cancel,
+		      struct seed_journal **journal, bool *taken, struct seed_error *err)
 {
 	struct seed_error why = { 0 };
 
-	if (seed_journal_open(journal, dir, &replica->site, &replica->uuid, NULL, &why) < 0 &&
+	if (seed_journal_open(journal, dir, &replica->site, &replica->uuid, cancel, &why) < 0 &&
 	    why.kind != SEED_ERR_FORMAT) {
 		*err = why;
 		return -1;
 	}
-	if (take_back(replica, dir, *journal, taken, err) < 0)
+	if (take_back(replica, dir, *journal, cancel, taken, err) < 0)
 		return -1;
 	if (*taken || *journal)
 		return 0;
@@ -323,25 +332,36 @@ static int look_first(const struct seed_replica *replica, int dir, struct seed_j
 				 "for the rest");
 }
 
-int seed_replica_finish_sync(struct seed_replica *replica, struct seed_error *err)
+static int finish(struct seed_replica *replica, int dir, const struct seed_replica_watch *watch,
+		  struct seed_error *err)
 {
-	SEED_AUTO(seed_fd_closep) int dir = -1;
 	SEED_AUTO(seed_journal_closep) struct seed_journal *journal = NULL;
-	struct seed_error inner = { 0 };
 	uint64_t lost = 0;
 	bool taken = false;
+
+	seed_event_send(watch->events, &(struct seed_event){
+		.kind = SEED_EVENT_PHASE, .phase = "finishing", .vm = replica->vm_name });
+	if (look_first(replica, dir, watch->cancel, &journal, &taken, err) < 0)
+		return -1;
+	/* What was lost stands in the missing lists, and the state says so. */
+	return taken ? 0 : seed_sync_carry_out(replica, dir, journal, watch, 0, NULL, &lost, err);
+}
+
+int seed_replica_finish_sync(struct seed_replica *replica, const struct seed_replica_watch *watch,
+			     struct seed_error *err)
+{
+	static const struct seed_replica_watch nobody;
+	SEED_AUTO(seed_fd_closep) int dir = -1;
+	struct seed_error inner = { 0 };
 
 	if (!seed_path_exists(replica->dir, SEED_SYNC_DIR "/replica.json"))
 		return 0;
 	if (seed_path_open_folder_at(&dir, replica->dir, SEED_SYNC_DIR, err) < 0 ||
 	    seed_file_sweep(dir, err) < 0)
 		return seed_error_prefix(err, "finish the sync");
-	if (look_first(replica, dir, &journal, &taken, &inner) < 0 ||
-	    (!taken && seed_sync_carry_out(replica, dir, journal, NULL, 0, NULL, &lost, &inner) < 0)) {
-		if (err)
-			*err = inner;
-		return seed_error_prefix(err, "finish the sync");
-	}
-	/* What was lost stands in the missing lists, and the state says so. */
-	return 0;
+	if (finish(replica, dir, watch ? watch : &nobody, &inner) == 0)
+		return 0;
+	if (err)
+		*err = inner;
+	return seed_error_prefix(err, "finish the sync");
 }

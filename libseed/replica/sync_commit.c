@@ -340,6 +340,8 @@ static int make_point(struct seed_sync *sync, const struct seed_sync_commit *com
 static int commit_sync(struct seed_sync *sync, const struct seed_sync_commit *commit,
 		       enum seed_proved *proved, struct seed_error *err)
 {
+	/* Not to be stopped: what is decided is better done than left to the next run. */
+	const struct seed_replica_watch watch = { .events = commit->events };
 	uint64_t lost = 0;
 
 	if (check_units(sync, commit->manifest, err) < 0 ||
@@ -350,8 +352,8 @@ static int commit_sync(struct seed_sync *sync, const struct seed_sync_commit *co
 	if (close_sinks(sync, err) < 0 || write_record(sync, commit, err) < 0)
 		return -1;
 	/* Decided. */
-	if (seed_sync_carry_out(sync->replica, sync->dir, sync->journal, commit->events,
-				commit->jobs, proved, &lost, err) < 0)
+	if (seed_sync_carry_out(sync->replica, sync->dir, sync->journal, &watch, commit->jobs,
+				proved, &lost, err) < 0)
 		return -1;
 	if (lost)
 		return seed_error_set(err, SEED_ERR_INTEGRITY, "%" PRIu64 " blocks do not read back "

@@ -144,6 +144,8 @@ struct seed_sync_target {
 	const char *slot;
 	const struct seed_events *events;
 	unsigned int jobs;		/* 0: one thread */
+	const struct seed_cancel *cancel;	/* looked at before each run */
+	const char *phase;		/* shown while it is written to */
 	struct seed_vec *lost;		/* out: struct seed_run of blocks that are not right */
 	uint64_t lost_blocks;		/* out */
 	bool in_place;			/* out: it is sync/STEM.raw, and was read whole */
@@ -160,10 +162,10 @@ int seed_sync_check_disk(const struct seed_sync_target *target, const struct see
 
 /* From the record in sync/ on: apply, move up, replace replica.json, remove sync/. @replica is read
  * anew. @proved: see seed_sync_commit(); NULL when the run that decided is gone, and then no
- * disk that was written is stamped. @jobs: processors for it, 0: one thread. @lost: blocks that
- * could not be brought into place. */
+ * disk that was written is stamped. @watch: CANCELLED while disks are written leaves it to the next
+ * run. @jobs: processors for it, 0: one thread. @lost: blocks that could not be brought into place. */
 int seed_sync_carry_out(struct seed_replica *replica, int dir, struct seed_journal *journal,
-			const struct seed_events *events, unsigned int jobs,
+			const struct seed_replica_watch *watch, unsigned int jobs,
 			enum seed_proved *proved, uint64_t *lost, struct seed_error *err);
 
 #endif

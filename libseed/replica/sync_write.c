@@ -136,6 +136,8 @@ static int write_run(void *arg, uint64_t index, uint64_t count, const struct see
 {
 	struct writing *w = arg;
 
+	if (seed_cancelled(w->target->cancel, err) < 0)
+		return -1;
 	return digests ? seed_sync_batches_add(w->batches, index, count, digests, err) :
 			 write_zeroes(w, index, count, err);
 }
@@ -226,6 +228,8 @@ static int check_run(void *arg, uint64_t index, uint64_t count, const struct see
 {
 	struct writing *w = arg;
 
+	if (seed_cancelled(w->target->cancel, err) < 0)
+		return -1;
 	return digests ? seed_sync_batches_add(w->batches, index, count, digests, err) :
 			 check_zeroes(w, index, count, err);
 }
@@ -331,7 +335,7 @@ static int write_all(struct writing *w, int dir, const char *file, struct seed_e
 	if (seed_raw_sink_open(&w->sink, dir, file,
 			       (uint64_t)st.st_size < size ? size : (uint64_t)st.st_size, err) < 0)
 		return -1;
-	show_phase(w, "applying");
+	show_phase(w, w->target->phase);
 	if (pass_over(w, &pass, write_differing, err) < 0)
 		return -1;
 	if ((uint64_t)st.st_size > size && ftruncate(w->fd, (off_t)size) < 0)
@@ -401,7 +405,8 @@ static int look_run(void *arg, uint64_t index, uint64_t count, const struct seed
 {
 	struct writing *w = arg;
 
-	(void)err;
+	if (seed_cancelled(w->target->cancel, err) < 0)
+		return -1;
 	for (uint64_t i = 0; digests && i < count; i++) {
 		uint32_t len;
 

@@ -337,6 +337,7 @@ int seed_receiver_vm(struct seed_session *s, struct seed_frame *f, struct seed_r
 
 	if (!r)
 		return seed_error_sys(err, ENOMEM, "VM");
+	seed_session_begin_vm(s);
 	r->s = s;
 	r->vm = vm;
 	vm->result = SEED_RESYNC_FAILED;

@@ -16,6 +16,7 @@ struct seed_receiving_disk {
 	uint64_t size, blocks;		/* as offered */
 	struct seed_proof proof;
 	bool listed;			/* its next list is complete */
+	uint64_t changes_end;		/* block behind the last run of CHANGES */
 	char file[48];			/* in the replica's folder, once done */
 };
 

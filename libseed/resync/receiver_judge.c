@@ -45,6 +45,11 @@ static int check_origin(const struct seed_receiving *r, struct seed_error *err)
 
 int seed_receiver_find(struct seed_receiving *r, struct seed_error *err)
 {
+	/* What a crash left decided of it, and of it alone, is finished now that its turn has come. */
+	const struct seed_replica_watch watch = {
+		.events = seed_session_relay(r->s, SEED_PHASE_APPLYING),
+		.cancel = r->s->opt->cancel,
+	};
 	char folder[SEED_REPLICA_NAME];
 	struct seed_error why = { 0 };
 
@@ -55,7 +60,7 @@ int seed_receiver_find(struct seed_receiving *r, struct seed_error *err)
 		return -1;
 	}
 	if (r->s->store >= 0 && !why.kind &&
-	    seed_replica_open(&r->replica, r->s->store, folder, true, err) < 0)
+	    seed_replica_open_watched(&r->replica, r->s->store, folder, &watch, err) < 0)
 		return -1;
 	if (check_origin(r, err) < 0)
 		return -1;

@@ -150,6 +150,12 @@ static int take_run(struct seed_receiving_disk *d, struct seed_cursor *c, const 
 	if (c->bad || count == 0 || start >= d->blocks || count > d->blocks - start ||
 	    kind > SEED_BLOCK_DATA)
 		return seed_session_unexpected(f, err);
+	/* Rising, each block is named once at most, and CHANGES come to an end by themselves. */
+	if (start < d->changes_end)
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "CHANGES: block %" PRIu64 " comes behind block %" PRIu64, start,
+				      d->changes_end - 1);
+	d->changes_end = start + count;
 	if (kind == SEED_BLOCK_ZERO)
 		return seed_list_fill(d->next, start, count, SEED_BLOCK_ZERO, err);
 	digests = seed_cursor_take(c, (size_t)count * SEED_DIGEST_SIZE);

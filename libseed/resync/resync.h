@@ -103,7 +103,7 @@ int seed_resync_run(struct seed_resync *run, const struct seed_dest *dest,
  * seed_resync_serve() - the far end
  * @in, @out: taken
  *
- * Replicas that a crash left with a decided journal are finished first. Returns when the caller says
+ * A replica that a crash left with a decided journal is finished when its VM comes. Returns when the caller says
  * BYE or ends; errors of single VMs are the caller's to show.
  */
 int seed_resync_serve(int in, int out, const struct seed_resync_options *opt,

@@ -339,6 +339,7 @@ static int exchange(struct seed_session *s, struct seed_vm_reading *r, struct se
 {
 	struct seed_frame f;
 
+	seed_session_begin_vm(s);
 	if (send_head(s, r, err) < 0 || seed_session_next(s, &f, err) < 0)
 		return -1;
 	if (f.type == SEED_FRAME_RECEIPT) {

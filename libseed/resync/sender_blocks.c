@@ -6,6 +6,7 @@
  * between waits in the channel's queue, and beyond that with the receiver.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -16,6 +17,9 @@
 #include "resync/sender.h"
 
 #define JOBS 64u			/* blocks worked on at once: 4 MiB */
+/* Blocks, and tree nodes, that are answered for one VM: an honest receiver asks for each block twice
+ * at most, and for each node once. */
+#define ANSWERS_MAX(blocks) (4 * (blocks) + 8192)
 
 struct block_job {
 	struct seed_job job;		/* must be first */
@@ -40,6 +44,9 @@ struct answering {
 	struct block_job *idle;
 	unsigned int busy;
 	uint64_t sent, total;		/* bytes, for progress */
+	uint64_t blocks;		/* of all disks */
+	uint64_t asked, nodes;		/* so far */
+	bool counted;			/* NEED came */
 };
 
 /* ---- on a worker ---- */
@@ -135,6 +142,16 @@ static int finish_one(struct answering *a, struct seed_error *err)
 	return rc;
 }
 
+/* When the job is used first: mostly there are fewer blocks than jobs. */
+static int make_buffers(struct block_job *b, struct seed_error *err)
+{
+	if (!b->data)
+		b->data = seed_buffer_new(SEED_BLOCK_SIZE, err);
+	if (b->data && !b->pieces)
+		b->pieces = seed_buffer_new(SEED_BLOCK_SIZE, err);
+	return b->pieces ? 0 : -1;
+}
+
 static int begin_one(struct answering *a, uint8_t disk, const struct seed_msg_ask *ask, bool hints,
 		     struct seed_error *err)
 {
@@ -147,6 +164,8 @@ static int begin_one(struct answering *a, uint8_t disk, const struct seed_msg_as
 	if (!a->idle && finish_one(a, err) < 0)
 		return -1;
 	b = a->idle;
+	if (make_buffers(b, err) < 0)
+		return -1;
 	a->idle = b->next_free;
 	b->job.run = run_block;
 	b->d = d;
@@ -165,6 +184,14 @@ static int begin_one(struct answering *a, uint8_t disk, const struct seed_msg_as
 	return 0;
 }
 
+/* The same blocks over and over: the source is held, and read, for as long as it is asked. */
+static int asks_too_much(const struct answering *a, const char *what, struct seed_error *err)
+{
+	return seed_error_set(err, SEED_ERR_FORMAT,
+			      "more than %" PRIu64 " %s are asked for of a VM with %" PRIu64 " blocks",
+			      ANSWERS_MAX(a->blocks), what, a->blocks);
+}
+
 static int take_request(struct answering *a, const struct seed_frame *f, struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) struct seed_msg_request *m = malloc(sizeof(*m));
@@ -176,6 +203,9 @@ static int take_request(struct answering *a, const struct seed_frame *f, struct 
 	if (m->disk >= a->r->disks.count)
 		return seed_error_set(err, SEED_ERR_FORMAT, "REQUEST for disk %u, which is not there",
 				      m->disk);
+	a->asked += m->count;
+	if (a->asked > ANSWERS_MAX(a->blocks))
+		return asks_too_much(a, "blocks", err);
 	for (unsigned int i = 0; i < m->count; i++)
 		if (begin_one(a, m->disk, &m->ask[i], m->hints, err) < 0)
 			return -1;
@@ -217,6 +247,9 @@ static int answer_descend(struct answering *a, const struct seed_frame *f, struc
 	if (m.disk >= a->r->disks.count)
 		return seed_error_set(err, SEED_ERR_FORMAT, "DESCEND into disk %u, which is not there",
 				      m.disk);
+	a->nodes += m.count;
+	if (a->nodes > ANSWERS_MAX(a->blocks))
+		return asks_too_much(a, "tree nodes", err);
 	d = seed_vec_at(&a->r->disks, m.disk);
 	if (m.level > seed_tree_height(d->facts.blocks))
 		return seed_error_set(err, SEED_ERR_FORMAT, "DESCEND from above the root");
@@ -273,6 +306,9 @@ static int answer_all(struct answering *a, struct seed_frame *f, struct seed_msg
 			rc = take_request(a, f, err);
 			break;
 		case SEED_FRAME_NEED:
+			if (a->counted)
+				return seed_session_unexpected(f, err);
+			a->counted = true;
 			rc = seed_msg_need_get(counts, f, err);
 			a->total = counts->fetched * SEED_BLOCK_SIZE;
 			break;
@@ -291,20 +327,15 @@ static int answer_all(struct answering *a, struct seed_frame *f, struct seed_msg
 	}
 }
 
-static int make_jobs(struct answering *a, struct seed_error *err)
+static void make_jobs(struct answering *a)
 {
-	for (unsigned int i = 0; i < JOBS; i++) {
+	for (unsigned int i = JOBS; i-- > 0;) {
 		struct block_job *b = &a->jobs[i];
 
 		b->key = &a->key;
-		b->data = seed_buffer_new(SEED_BLOCK_SIZE, err);
-		b->pieces = b->data ? seed_buffer_new(SEED_BLOCK_SIZE, err) : NULL;
-		if (!b->pieces)
-			return -1;
 		b->next_free = a->idle;
 		a->idle = b;
 	}
-	return 0;
 }
 
 int seed_sender_answer(struct seed_session *s, struct seed_vm_reading *r,
@@ -318,9 +349,10 @@ int seed_sender_answer(struct seed_session *s, struct seed_vm_reading *r,
 		return seed_error_sys(err, ENOMEM, "blocks");
 	a->s = s;
 	a->r = r;
+	for (size_t i = 0; i < r->disks.count; i++)
+		a->blocks += ((struct seed_vm_reading_disk *)seed_vec_at(&r->disks, i))->facts.blocks;
 	rc = seed_hint_key_of(&a->key, base->hint_seed, err);
-	if (rc == 0)
-		rc = make_jobs(a, err);
+	make_jobs(a);
 	if (rc == 0)
 		rc = seed_lane_open(&a->lane, s->pool, JOBS, err);
 	if (rc == 0)

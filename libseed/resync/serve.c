@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The end that is called. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -98,6 +99,11 @@ static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_
 
 	if (seed_msg_want_get(&want, f, err) < 0)
 		return -1;
+	if (want.limit && want.limit < SEED_WIRE_LIMIT_MIN) {
+		seed_error_set(&why, SEED_ERR_RANGE, "a limit of %" PRIu64 " bytes a second: %u at the least",
+			       want.limit, SEED_WIRE_LIMIT_MIN);
+		return seed_session_refuse(s, &why, err);
+	}
 	if (find_definition(s, want.name, &def, &why) < 0 ||
 	    seed_source_vm_uuid(&uuid, def, s->opt->own, &why) < 0 ||
 	    seed_session_allows(s, &uuid, def->name, &why) < 0)
@@ -116,35 +122,12 @@ static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_
 	return rc;
 }
 
-/* ---- replicas that a crash left half applied ---- */
-
-static int mend(const char *name, struct seed_replica *replica, const struct seed_error *why,
-		void *arg, struct seed_error *err)
-{
-	struct seed_session *s = arg;
-	SEED_AUTO(seed_replica_closep) struct seed_replica *locked = NULL;
-	struct seed_error failed = { 0 };
-	uint64_t bytes;
-	bool decided = false;
-
-	(void)why;
-	if (!replica || seed_cancelled(s->opt->cancel, err) < 0)
-		return replica ? -1 : 0;
-	if (seed_sync_pending(replica, &bytes, &decided, NULL) < 0 || !decided)
-		return 0;
-	/* Opening with the lock finishes it. Another run that has it does so itself. */
-	if (seed_replica_open(&locked, s->store, name, true, &failed) < 0 &&
-	    failed.kind != SEED_ERR_LOCKED)
-		seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s", failed.text);
-	return 0;
-}
-
 static int open_store(struct seed_session *s, struct seed_error *err)
 {
 	struct seed_error why = { 0 };
 
 	if (seed_store_open(&s->store, s->opt->home, NULL, false, NULL, &why) == 0)
-		return seed_store_each(s->store, mend, s, err);
+		return 0;
 	s->store = -1;
 	if (why.kind == SEED_ERR_NOTFOUND)
 		return 0;

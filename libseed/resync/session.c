@@ -2,7 +2,6 @@
 #include "resync/session.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -18,7 +17,7 @@
 
 #define PROOF_MAX 8192u			/* bytes of PROOF with its signature */
 #define DEPTH_PER_WORKER 4u
-#define PROGRESS_MS 2000u
+#define PROOF_MS 60000u			/* that a peer has to prove who it is */
 #define NONCE_TEXT (2 * SEED_NONCE_SIZE + 1)
 
 /* ---- frames ---- */
@@ -32,7 +31,7 @@ int seed_session_send(struct seed_session *s, uint8_t type, struct seed_buf *buf
 	return rc;
 }
 
-static const char *peer_name(const struct seed_session *s)
+const char *seed_session_peer_name(const struct seed_session *s)
 {
 	return s->peer ? s->peer->name : "the other end";
 }
@@ -44,51 +43,7 @@ static int peer_failed(const struct seed_session *s, const struct seed_frame *f,
 
 	if (seed_msg_error_get(&said, f, err) < 0)
 		return -1;
-	return seed_error_set(err, said.kind, "%s says: %s", peer_name(s), said.text);
-}
-
-static int show_progress(struct seed_session *s, const struct seed_frame *f,
-			 struct seed_error *err)
-{
-	static const char *const phases[] = { "reading at the other end",
-					      "checking at the other end",
-					      "applying at the other end" };
-	struct seed_msg_progress m;
-
-	if (seed_msg_progress_get(&m, f, err) < 0)
-		return -1;
-	seed_event_send(s->opt->events, &(struct seed_event){
-		.kind = SEED_EVENT_PROGRESS, .phase = phases[m.phase],
-		.done = m.done < m.total ? m.done : m.total, .total = m.total });
-	return 0;
-}
-
-static int show_note(struct seed_session *s, const struct seed_frame *f, struct seed_error *err)
-{
-	struct seed_error said = { 0 };
-
-	if (seed_msg_error_get(&said, f, err) < 0)
-		return -1;
-	seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s: %s", peer_name(s), said.text);
-	return 0;
-}
-
-int seed_session_note(struct seed_session *s, struct seed_error *err, const char *fmt, ...)
-{
-	struct seed_error note = { .kind = SEED_ERR_USAGE };
-	struct seed_buf buf = { 0 };
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(note.text, sizeof(note.text), fmt, args);
-	va_end(args);
-	if (s->caller)
-		seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s", note.text);
-	if (seed_msg_error_put(&buf, &note, err) < 0) {
-		seed_buf_free(&buf);
-		return -1;
-	}
-	return seed_session_send(s, SEED_FRAME_NOTE, &buf, err);
+	return seed_error_set(err, said.kind, "%s says: %s", seed_session_peer_name(s), said.text);
 }
 
 int seed_session_take(struct seed_session *s, const struct seed_frame *f, bool *ours,
@@ -98,10 +53,10 @@ int seed_session_take(struct seed_session *s, const struct seed_frame *f, bool *
 	switch (f->type) {
 	case SEED_FRAME_FAIL:
 		return peer_failed(s, f, err);
-	case SEED_FRAME_PROGRESS:
-		return show_progress(s, f, err);
+	case SEED_FRAME_PROGRESS:	/* what somebody says who has proven nothing is not shown */
+		return s->peer ? seed_session_show_progress(s, f, err) : seed_session_unexpected(f, err);
 	case SEED_FRAME_NOTE:
-		return show_note(s, f, err);
+		return s->peer ? seed_session_show_note(s, f, err) : seed_session_unexpected(f, err);
 	default:
 		*ours = true;
 		return 0;
@@ -111,12 +66,15 @@ int seed_session_take(struct seed_session *s, const struct seed_frame *f, bool *
 int seed_session_next(struct seed_session *s, struct seed_frame *f, struct seed_error *err)
 {
 	bool ours = false;
+	int rc = 0;
 
-	while (!ours)
+	seed_session_begin_wait(s);
+	while (rc == 0 && !ours)
 		if (seed_channel_receive(s->ch, f, err) < 0 ||
 		    seed_session_take(s, f, &ours, err) < 0)
-			return -1;
-	return 0;
+			rc = -1;
+	s->heard.waiting_ms = 0;
+	return rc;
 }
 
 int seed_session_refused(struct seed_session *s, const struct seed_frame *f,
@@ -185,40 +143,6 @@ int seed_session_explain(struct seed_session *s, struct seed_error *err)
 			break;
 		}
 	return -1;
-}
-
-int seed_session_progress(struct seed_session *s, enum seed_wire_phase phase, uint64_t done,
-			  uint64_t total, struct seed_error *err)
-{
-	const struct seed_msg_progress m = { .phase = (uint8_t)phase, .done = done, .total = total };
-	uint64_t now = seed_clock_ms();
-	struct seed_buf buf = { 0 };
-
-	if (now - s->progress_ms < PROGRESS_MS)
-		return 0;
-	s->progress_ms = now;
-	if (seed_msg_progress_put(&buf, &m, err) < 0) {
-		seed_buf_free(&buf);
-		return -1;
-	}
-	return seed_session_send(s, SEED_FRAME_PROGRESS, &buf, err);
-}
-
-static void relay(void *arg, const struct seed_event *event)
-{
-	struct seed_session *s = arg;
-
-	seed_event_send(s->opt->events, event);
-	/* Should this fail, whatever is sent next says so. */
-	if (event->kind == SEED_EVENT_PROGRESS)
-		seed_session_progress(s, s->relay_phase, event->done, event->total, NULL);
-}
-
-const struct seed_events *seed_session_relay(struct seed_session *s, enum seed_wire_phase phase)
-{
-	s->relay = (struct seed_events){ .report = relay, .arg = s };
-	s->relay_phase = phase;
-	return &s->relay;
 }
 
 /* ---- documents ---- */
@@ -397,6 +321,7 @@ static int receive_proof(struct seed_session *s, const struct seed_trusted *peer
 	    check_proof(s, peer, &bundle, err) < 0)
 		return -1;
 	s->peer = peer;
+	seed_channel_admit(s->ch);
 	return 0;
 }
 
@@ -427,6 +352,7 @@ int seed_session_open(struct seed_session *s, int in, int out, bool sender, bool
 		.out = out,
 		.first_ms = caller && opt->may_ask ? 0 : 60000,
 		.window_log = SEED_WIRE_WINDOW_MAX,
+		.proof_ms = PROOF_MS,
 		.limit = caller && sender ? opt->limit : 0,
 		.cancel = opt->cancel,
 	};
@@ -434,6 +360,7 @@ int seed_session_open(struct seed_session *s, int in, int out, bool sender, bool
 
 	*s = (struct seed_session){ .opt = opt, .sender = sender, .caller = caller, .store = -1,
 				    .began = seed_clock_wall(),
+				    .opened_ms = seed_clock_ms(),
 				    .depth = (size_t)DEPTH_PER_WORKER * (opt->jobs ? opt->jobs : 1) };
 	if (seed_channel_open(&s->ch, &channel, err) < 0)
 		return -1;

@@ -14,6 +14,19 @@
 
 struct seed_known;
 
+#define SEED_NOTES_MAX 128u		/* NOTE frames from one HEAD to the next */
+#define SEED_PROGRESS_AHEAD 64u		/* PROGRESS frames at once ... */
+#define SEED_PROGRESS_SECOND 2u		/* ... and a second, from the beginning on */
+
+/* What a peer said by the way: it is shown, changes nothing, and so must end some time. */
+struct seed_heard {
+	unsigned int notes;			/* since the last HEAD */
+	uint64_t progress;			/* frames */
+	uint64_t waiting_ms;			/* when we began to wait for the next message */
+	uint64_t advanced_ms;			/* when PROGRESS got on last, of this wait */
+	struct seed_msg_progress last;
+};
+
 struct seed_session {
 	struct seed_channel *ch;
 	const struct seed_resync_options *opt;
@@ -27,6 +40,9 @@ struct seed_session {
 	struct seed_known *known;		/* receiver: blocks that are here; made when needed */
 	int64_t began;				/* unix seconds */
 	uint64_t progress_ms;			/* when PROGRESS was sent last */
+	uint64_t opened_ms;			/* what the peer may say by the way is counted from here */
+	unsigned int idle_ms;			/* PROGRESS alone keeps us waiting so long; 0: 6 hours */
+	struct seed_heard heard;
 	struct seed_events relay;		/* seed_session_relay() */
 	enum seed_wire_phase relay_phase;
 };
@@ -39,8 +55,20 @@ void seed_session_close(struct seed_session *s);
 /* Sends and frees the buffer (also on failure). */
 int seed_session_send(struct seed_session *s, uint8_t type, struct seed_buf *buf,
 		      struct seed_error *err);
-/* The next frame; PROGRESS and NOTE are shown and passed over, FAIL becomes the error "PEER says: ...". */
+/* The next frame; PROGRESS and NOTE are shown and passed over, FAIL becomes the error "PEER says: ...".
+ * FORMAT for more of the two than an honest peer sends, and before its proof; LINK for PROGRESS that
+ * does not get on for @idle_ms, and after 90 days of it. */
 int seed_session_next(struct seed_session *s, struct seed_frame *f, struct seed_error *err);
+/* session_aside.c: for seed_session_next() and seed_session_take(). */
+void seed_session_begin_wait(struct seed_session *s);
+int seed_session_show_progress(struct seed_session *s, const struct seed_frame *f,
+			       struct seed_error *err);
+int seed_session_show_note(struct seed_session *s, const struct seed_frame *f,
+			   struct seed_error *err);
+/* Its name here; before its proof "the other end". */
+const char *seed_session_peer_name(const struct seed_session *s);
+/* A HEAD crosses: the NOTEs of the next VM begin. */
+void seed_session_begin_vm(struct seed_session *s);
 /* The same for a frame that was received otherwise: *@ours false when it was such a one. */
 int seed_session_take(struct seed_session *s, const struct seed_frame *f, bool *ours,
 		      struct seed_error *err);

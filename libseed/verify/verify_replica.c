@@ -207,9 +207,10 @@ int seed_verify_replica(struct seed_verify_replica *out, int store, const char *
 {
 	struct replica_check c = { .out = out, .opt = opt };
 	const struct seed_pool_options pool = { .workers = opt->jobs };
+	const struct seed_replica_watch watch = { opt->events, opt->cancel };
 	int rc;
 
-	if (seed_replica_open(&c.replica, store, name, true, err) < 0)
+	if (seed_replica_open_watched(&c.replica, store, name, &watch, err) < 0)
 		return -1;
 	seed_manifest_init(&c.manifest);
 	if (c.replica->state == SEED_REPLICA_SEEDING)

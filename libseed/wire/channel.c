@@ -121,6 +121,8 @@ static struct seed_channel *new_channel(const struct seed_channel_options *opt)
 	ch->alive_ms = opt->alive_ms ? opt->alive_ms : 10000;
 	ch->idle_ms = opt->idle_ms ? opt->idle_ms : 6u * 60 * 60 * 1000;
 	ch->window_log = opt->window_log;
+	ch->proof_ms = opt->proof_ms;
+	ch->admitted = !opt->proof_ms;
 	ch->cancel = opt->cancel;
 	atomic_store(&ch->limit, opt->limit);
 	return ch;
@@ -287,6 +289,29 @@ void seed_channel_limit(struct seed_channel *ch, uint64_t bytes_per_second)
 	atomic_store(&ch->limit, bytes_per_second);
 }
 
+void seed_channel_admit(struct seed_channel *ch)
+{
+	pthread_mutex_lock(&ch->lock);
+	ch->admitted = true;
+	pthread_cond_signal(&ch->arrived_room);
+	pthread_mutex_unlock(&ch->lock);
+}
+
+/* With the lock held: why no frame will come, once the queue is empty. */
+static int check_arrivals(struct seed_channel *ch, struct seed_error *err)
+{
+	if (ch->reader_ended || write_end_is_final(ch)) {
+		if (err)
+			*err = ch->reader_ended ? ch->read_err : ch->write_err;
+		return -1;
+	}
+	/* A proof stands before START, and who admits does not receive meanwhile: it was none. */
+	if (ch->at_start && !ch->admitted)
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "the other side starts a zstd stream before it has proven who it is");
+	return seed_cancelled(ch->cancel, err);
+}
+
 /* Frames that came before the end are given first. */
 static int receive(struct seed_channel *ch, struct seed_frame *out, bool wait, bool *got,
 		   struct seed_error *err)
@@ -296,13 +321,7 @@ static int receive(struct seed_channel *ch, struct seed_frame *out, bool wait, b
 
 	pthread_mutex_lock(&ch->lock);
 	while (rc == 0 && !ch->in_queue.first) {
-		if (ch->reader_ended || write_end_is_final(ch)) {
-			if (err)
-				*err = ch->reader_ended ? ch->read_err : ch->write_err;
-			rc = -1;
-		} else {
-			rc = seed_cancelled(ch->cancel, err);
-		}
+		rc = check_arrivals(ch, err);
 		if (rc < 0 || !wait)
 			break;
 		wait_slice(ch, &ch->arrived);

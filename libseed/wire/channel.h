@@ -18,6 +18,10 @@
  * is full the peer cannot be heard and its clocks stand still. (A full frame and a zstd block must
  * cross within @quiet_ms: with 60 s a link, or a limit, below 8 KiB/s needs smaller frames.)
  *
+ * Until seed_channel_admit() a peer of whom a proof is asked (@proof_ms) costs no window: the
+ * reading thread stops at its START, which belongs behind its proof. What it can have of us is the
+ * queue, one frame, and @proof_ms.
+ *
  * One thread at a time sends, one at a time receives; they may differ.
  */
 #ifndef SEED_WIRE_CHANNEL_H
@@ -60,6 +64,8 @@ struct seed_channel_options {
 	unsigned int idle_ms;		/* a peer may be alive and do nothing; 0: 6 hours */
 	unsigned int window_log;	/* the largest window that the peer's stream may have; 0: it
 					 * may not start one */
+	unsigned int proof_ms;		/* from the peer's preamble to seed_channel_admit() at most, and
+					 * none of its stream before; 0: no proof is asked */
 	uint64_t limit;			/* bytes a second to write at most; 0: none */
 	const struct seed_cancel *cancel;
 };
@@ -79,6 +85,9 @@ int seed_channel_start(struct seed_channel *ch, unsigned int window_log, struct 
 /* Bytes a second from now on; 0: no limit. Exact within 5 % over a second. */
 void seed_channel_limit(struct seed_channel *ch, uint64_t bytes_per_second);
 
+/* The peer has proven who it is: its stream, and idling, are allowed from now on. */
+void seed_channel_admit(struct seed_channel *ch);
+
 /* Copies the bytes (send2: of two places, one behind the other) and returns; waits while the queue
  * (4 MiB) is full. @type from SEED_FRAME_FIRST; @len may be 0; RANGE above SEED_FRAME_MAX. LINK
  * when the peer is gone, with what the reading side saw if that says more (what it sent before can
@@ -88,7 +97,7 @@ int seed_channel_send(struct seed_channel *ch, uint8_t type, const void *data, s
 int seed_channel_send2(struct seed_channel *ch, uint8_t type, const void *head, size_t head_len,
 		       const void *data, size_t len, struct seed_error *err);
 /* The next frame of the peer; waits. LINK when the peer ended or was quiet too long; FORMAT for
- * what is no frame; CANCELLED. */
+ * what is no frame, or a stream of a peer that was not admitted; CANCELLED. */
 int seed_channel_receive(struct seed_channel *ch, struct seed_frame *out, struct seed_error *err);
 /* The same without waiting: *@got false when none is there yet. */
 int seed_channel_try_receive(struct seed_channel *ch, struct seed_frame *out, bool *got,

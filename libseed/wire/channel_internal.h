@@ -24,7 +24,7 @@ struct seed_channel {
 	int in, out;
 	int in_flags, out_flags;		/* before us; -1: not known, not put back */
 	int stop_reader, stop_writer;		/* eventfds: readable once the thread is to end */
-	unsigned int quiet_ms, first_ms, alive_ms, idle_ms;
+	unsigned int quiet_ms, first_ms, alive_ms, idle_ms, proof_ms;
 	unsigned int window_log;
 	const struct seed_cancel *cancel;
 	pthread_t reader, writer;
@@ -35,12 +35,14 @@ struct seed_channel {
 
 	pthread_mutex_t lock;
 	pthread_cond_t arrived;		/* receive and open wait: a frame, a preamble, an end */
-	pthread_cond_t arrived_room;	/* the reader waits */
+	pthread_cond_t arrived_room;	/* the reader waits: for room, or for admission */
 	pthread_cond_t outgoing;	/* the writer waits: a frame, an end */
 	pthread_cond_t outgoing_room;	/* send and drain wait */
 	struct frame_queue in_queue, out_queue;
 	bool stopping;
 	bool greeted;			/* the peer's preamble is good */
+	bool admitted;			/* it has proven itself, or need not */
+	bool at_start;			/* the reader stands at its START until it is admitted */
 	bool reader_ended, writer_ended;
 	bool writer_busy;		/* took frames that are not all with the kernel */
 	unsigned int drains;		/* who waits in drain: flush without lingering */

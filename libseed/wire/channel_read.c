@@ -22,6 +22,7 @@ struct reading {
 	struct seed_frame_reader *frames;
 	uint64_t since_ms;	/* the last frame's end or the current one's first byte */
 	uint64_t work_ms;	/* the last frame that was no ALIVE */
+	uint64_t greeted_ms;
 	unsigned int alive_run;
 	uint8_t buf[SEED_CHANNEL_PIECE];
 };
@@ -130,14 +131,50 @@ static void queue_frame(struct reading *r, struct seed_frame_node *node)
 	r->alive_run = 0;
 }
 
+/* What lies behind START would be read with its window. */
+static void await_admission(struct seed_channel *ch)
+{
+	pthread_mutex_lock(&ch->lock);
+	ch->at_start = true;
+	pthread_cond_signal(&ch->arrived);
+	while (!ch->stopping && !ch->admitted)
+		pthread_cond_wait(&ch->arrived_room, &ch->lock);
+	pthread_mutex_unlock(&ch->lock);
+}
+
+static bool is_admitted(struct seed_channel *ch)
+{
+	bool admitted;
+
+	pthread_mutex_lock(&ch->lock);
+	admitted = ch->admitted;
+	pthread_mutex_unlock(&ch->lock);
+	return admitted;
+}
+
+/* A peer that proves nothing is let go, however alive it is. */
+static int check_proof(const struct reading *r, struct seed_error *err)
+{
+	if (!r->ch->proof_ms || seed_clock_ms() - r->greeted_ms <= r->ch->proof_ms ||
+	    is_admitted(r->ch))
+		return 0;
+	return seed_error_set(err, SEED_ERR_LINK,
+			      "the other side did not prove who it is within %u seconds",
+			      r->ch->proof_ms / 1000);
+}
+
 static int take_frame(struct reading *r, struct seed_frame_node *node, struct seed_error *err)
 {
 	if (node->type >= SEED_FRAME_FIRST) {
 		queue_frame(r, node);
 	} else {
+		if (node->type == SEED_FRAME_START)
+			await_admission(r->ch);
 		r->alive_run++;
 		free(node);
 	}
+	if (check_proof(r, err) < 0)
+		return -1;
 	r->since_ms = seed_clock_ms();
 	if (r->since_ms - r->work_ms > r->ch->idle_ms)
 		return seed_error_set(err, SEED_ERR_LINK,
@@ -185,7 +222,7 @@ static int read_frames(struct reading *r, struct seed_error *err)
 	bool again;
 	size_t got;
 
-	r->since_ms = r->work_ms = seed_clock_ms();
+	r->since_ms = r->work_ms = r->greeted_ms = seed_clock_ms();
 	for (;;) {
 		ready = wait_readable(r->ch, r->since_ms + r->ch->quiet_ms);
 		if (ready == STOPPED)

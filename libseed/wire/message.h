@@ -64,9 +64,13 @@ int seed_msg_hello_get(struct seed_msg_hello *m, const struct seed_frame *f,
 
 #define SEED_WANT_OVER_WIRE 1u		/* flags: a VM without a replica is wanted whole */
 #define SEED_WANT_FINAL 2u		/* the last one before a planned switch-over */
+/* Bytes a second: below it a full frame does not cross before it counts as a dead link, and who asks
+ * for one byte a second would hold the source for ever. */
+#define SEED_WIRE_LIMIT_MIN (16u << 10)
 struct seed_msg_want {
 	uint8_t flags;
-	uint64_t limit;			/* bytes a second that the sender may send; 0: no limit */
+	uint64_t limit;			/* bytes a second that the sender may send; 0: no limit; who
+					 * takes it refuses less than SEED_WIRE_LIMIT_MIN */
 	char name[SEED_WIRE_NAME_MAX + 1];	/* name or uuid */
 };
 int seed_msg_want_put(struct seed_buf *out, const struct seed_msg_want *m, struct seed_error *err);

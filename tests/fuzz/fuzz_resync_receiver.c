@@ -92,7 +92,7 @@ static void prepare(void)
 	atexit(remove_home);
 	make_replica();
 	fix.opt = (struct seed_resync_options){ .home = fix.s.dr.home, .own = fix.s.dr.own,
-						.trust = fix.s.dr.trust, .memory = 1 << 20 };
+						.trust = fix.s.dr.trust, .memory = 1 << 16 };
 	fix.ready = true;
 }
 

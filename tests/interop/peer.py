@@ -305,7 +305,7 @@ class Vm:
     def take_lists(self, disks, modes, files):
         """What BASE asked for."""
         contents, ended = {i: b"" for i in range(len(files))}, set()
-        missing = set(contents)
+        missing, behind = set(contents), [0] * len(disks)
         while missing or len(ended) < modes.count(EQUAL):
             name, m = self.link.expect("FILE", "CHANGES", "CHANGES_END")
             if name == "FILE":
@@ -322,6 +322,8 @@ class Vm:
             entries = disks[m["disk"]].entries
             for start, run in m["runs"]:
                 need(start + len(run) <= len(entries), "CHANGES: past the end")
+                need(start >= behind[m["disk"]], "CHANGES: not rising")
+                behind[m["disk"]] = start + len(run)
                 entries[start:start + len(run)] = run
         for i, (role, length, digest) in enumerate(files):
             need(len(contents[i]) == length and sha256(contents[i]).hex() == digest,

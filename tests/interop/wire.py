@@ -364,7 +364,9 @@ class Link:
     def __init__(self, fd_in, fd_out, record):
         self.fd_in, self.fd_out, self.buffer = fd_in, fd_out, b""
         self.zin = self.zout = None
-        self.said = self.heard = time.monotonic()
+        self.said = self.heard = self.begun = time.monotonic()
+        self.notes = self.progress = 0
+        self.proven = False
         self.record = record and [open(os.path.join(record, name), "wb")
                                   for name in ("receiver", "sender")]
         self.write(PREAMBLE)
@@ -423,7 +425,7 @@ class Link:
             need(length <= FRAME_MAX and not any(zero), "no frame")
             body = self.bytes(length)
             if number == START:
-                need(length == 1 and 10 <= body[0] <= 27 and not self.zin, "START")
+                need(self.proven and length == 1 and 10 <= body[0] <= 27 and not self.zin, "START")
                 self.zin = zstandard.ZstdDecompressor(
                     max_window_size=1 << body[0]).decompressobj()
                 self.buffer = self.zin.decompress(self.buffer) if self.buffer else b""
@@ -435,11 +437,21 @@ class Link:
             name = NAMES[number]
             message = take(name, body)
             if name in ("PROGRESS", "NOTE"):
+                self.by_the_way(name)
                 continue
+            self.proven |= name == "PROOF" and message["last"]
+            self.notes *= name != "HEAD"
             self.note(1, struct.pack("<IB3x", length, number) + body)
             if name == "FAIL":
                 raise Bad(f"they say: {message['text']}", LINK)
             return name, message
+
+    def by_the_way(self, name):
+        need(self.proven, f"{name} before PROOF")
+        self.notes += name == "NOTE"
+        self.progress += name == "PROGRESS"
+        need(self.notes <= 128, "too many NOTEs")
+        need(self.progress <= 64 + 2 * (time.monotonic() - self.begun), "too many PROGRESSes")
 
     def expect(self, *names):
         name, message = self.receive()

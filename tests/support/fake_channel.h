@@ -65,6 +65,11 @@ int seed_channel_start(struct seed_channel *ch, unsigned int window_log, struct 
 	return 0;
 }
 
+void seed_channel_admit(struct seed_channel *ch)
+{
+	(void)ch;
+}
+
 void seed_channel_limit(struct seed_channel *ch, uint64_t bytes_per_second)
 {
 	(void)ch;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
@@ -322,6 +323,7 @@ static inline struct seed_session session_of(const struct sites *s, const struct
 	const struct seed_site *other = sender ? s->dr.own : s->hq.own;
 	struct seed_error err = { 0 };
 
+	out.opened_ms = seed_clock_ms();
 	sure(seed_trust_find(&out.peer, opt->trust, other->name, &err), &err);
 	memset(out.nonce, sender ? 0x51 : 0x52, sizeof(out.nonce));
 	memset(out.peer_nonce, sender ? 0x52 : 0x51, sizeof(out.peer_nonce));

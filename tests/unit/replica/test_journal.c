@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "fixture.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -118,6 +119,65 @@ static void the_index_grows(void **state)
 }
 
 /* The bytes as the header gives them. */
+/* What begins alike is not the same: the index alone says nothing. */
+static void digests_that_begin_alike_are_two_blocks(void **state)
+{
+	const struct tmpdir *dir = *state;
+	SEED_AUTO(seed_journal_closep) struct seed_journal *j = open_journal(dir->fd);
+	struct seed_digest one = { { 1, 2, 3 } }, other = one;
+	struct seed_error err = { 0 };
+	uint32_t len = 0;
+
+	other.bytes[SEED_DIGEST_SIZE - 1] = 1;
+	must(seed_journal_add(j, &one, "a", 1, &err), &err);
+	assert_true(seed_journal_has(j, &one));
+	assert_false(seed_journal_has(j, &other));
+	must(seed_journal_add(j, &other, "bcd", 3, &err), &err);
+	for (int flushed = 0; flushed < 2; flushed++) {
+		must(seed_journal_length(j, &other, &len, &err), &err);
+		assert_int_equal(len, 3);
+		must(seed_journal_length(j, &one, &len, &err), &err);
+		assert_int_equal(len, 1);
+		must(seed_journal_sync(j, &err), &err);
+	}
+	assert_int_equal(seed_journal_blocks(j), 2);
+}
+
+static size_t heap(void)
+{
+	struct mallinfo2 now = mallinfo2();	/* of a sanitizer: nothing but zeroes */
+
+	return now.uordblks + now.hblkhd;
+}
+
+static void the_index_costs_what_its_header_says(void **state)
+{
+	const struct tmpdir *dir = *state;
+	SEED_AUTO(seed_journal_closep) struct seed_journal *j = open_journal(dir->fd);
+	struct seed_digest digest = { { 0 } };
+	struct seed_error err = { 0 };
+	size_t before = heap(), count = 900;
+
+	for (size_t n = 1; n <= 200000; n++) {
+		seed_put64(digest.bytes, n * UINT64_C(0x9e3779b97f4a7c15));
+		seed_put32(digest.bytes + 8, (uint32_t)n * 2654435761u);
+		seed_put64(digest.bytes + 16, n);
+		must(seed_journal_add(j, &digest, "x", 1, &err), &err);
+		if (n == count) {	/* also where a table was just begun */
+			assert_true(heap() < before + 30 * n + 4096);
+			count *= 2;
+		}
+	}
+	assert_int_equal(seed_journal_blocks(j), 200000);
+	assert_true(heap() < before + 19 * 200000u);
+	for (size_t n = 1; n <= 200000; n += 997) {
+		seed_put64(digest.bytes, n * UINT64_C(0x9e3779b97f4a7c15));
+		seed_put32(digest.bytes + 8, (uint32_t)n * 2654435761u);
+		seed_put64(digest.bytes + 16, n);
+		assert_true(seed_journal_has(j, &digest));
+	}
+}
+
 static void the_file_is_as_specified(void **state)
 {
 	const struct tmpdir *dir = *state;
@@ -353,6 +413,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		on_tmpdir(blocks_are_there_again_after_reopening),
 		on_tmpdir(the_index_grows),
+		on_tmpdir(digests_that_begin_alike_are_two_blocks),
+		on_tmpdir(the_index_costs_what_its_header_says),
 		on_tmpdir(the_file_is_as_specified),
 		on_tmpdir(a_torn_tail_is_cut_at_every_length),
 		on_tmpdir(damage_ends_the_pool_where_it_is),

@@ -213,33 +213,46 @@ static void wrong_pieces_are_asked_for_whole_and_once(void **state)
 
 /* ---- floods and ends ---- */
 
-#define FLOOD 100000u
+struct flood {
+	unsigned int notes, progress;
+};
 
 static bool flood(struct model_sender *m, uint8_t type, const uint8_t *data, size_t len)
 {
 	const struct seed_error note = { .kind = SEED_ERR_USAGE, .text = "look here" };
 	const struct seed_msg_progress progress = { .done = 1, .total = 2 };
+	const struct flood *how = m->arg;
 	struct seed_buf a = { 0 }, b = { 0 };
 
 	if (type != SEED_FRAME_MANIFEST)
 		return false;
 	assert_int_equal(seed_msg_error_put(&a, &note, NULL), 0);
 	assert_int_equal(seed_msg_progress_put(&b, &progress, NULL), 0);
-	for (unsigned int i = 0; i < FLOOD; i++) {
+	for (unsigned int i = 0; i < how->notes; i++)
 		frames_put(&m->out, SEED_FRAME_NOTE, a.data, a.len);
+	for (unsigned int i = 0; i < how->progress; i++)
 		frames_put(&m->out, SEED_FRAME_PROGRESS, b.data, b.len);
-	}
 	seed_buf_free(&a);
 	seed_buf_free(&b);
 	frames_put(&m->out, type, data, len);
 	return true;
 }
 
-static void a_flood_of_notes_costs_nothing_but_its_reading(void **state)
+static void a_flood_of_what_changes_nothing_is_refused(void **state)
 {
 	struct place *p = *state;
+	struct flood how = { .notes = SEED_NOTES_MAX + 1 };
 	struct model_sender m = bent(p, flood);
 
+	m.arg = &how;
+	is_caught(p, &m, SEED_ERR_FORMAT, "more than 128 NOTE frames for one VM");
+	how = (struct flood){ .progress = 10000 };
+	m = bent(p, flood);
+	m.arg = &how;
+	is_caught(p, &m, SEED_ERR_FORMAT, "which is no honest pace");
+	how = (struct flood){ SEED_NOTES_MAX, SEED_PROGRESS_AHEAD };
+	m = bent(p, flood);
+	m.arg = &how;
 	assert_int_equal(run(p, &m), 0);
 	assert_int_equal(p->vm.result, SEED_RESYNC_SYNCED);
 	assert_true(m.out.given == 0 && replica_disks_are(p->store, p->name, &new));
@@ -380,7 +393,7 @@ int main(void)
 		T(pieces_that_were_not_asked_for_are_refused),
 		T(a_block_that_changed_must_be_what_it_changed_to),
 		T(wrong_pieces_are_asked_for_whole_and_once),
-		T(a_flood_of_notes_costs_nothing_but_its_reading),
+		T(a_flood_of_what_changes_nothing_is_refused),
 		T(a_document_without_end_is_cut_off),
 		T(a_sender_that_stops_leaves_the_old_replica),
 		T(frames_in_anothers_place_are_refused),

@@ -97,19 +97,60 @@ static void changes_out_of_bounds_are_refused(void **state)
 	honest_run_works(*state);
 }
 
-/* The same block twice, the second time otherwise: the last word counts, and it is a lie. */
-BEND(overlapping, SEED_FRAME_CHANGES)
+/* The same over and over would keep us writing lists for ever. */
+BEND(repeated, SEED_FRAME_CHANGES)
 {
 	frames_put(&m->out, SEED_FRAME_CHANGES, copy, len);
-	if (seed_get32(copy + 16) != SEED_BLOCK_DATA)
-		return;
-	memset(copy + 20, 0x44, 32);
+	frames_put(&m->out, SEED_FRAME_CHANGES, copy, len);
+}
+
+/* Zeroes up to block 2 in one run, and then one of them again. */
+BEND(overlapping, SEED_FRAME_CHANGES)
+{
+	memset(copy + 4, 0, 32);
+	seed_put32(copy + 12, 2);
+	seed_put64(copy + 20, 1);
+	seed_put32(copy + 28, 1);
+	frames_put(&m->out, SEED_FRAME_CHANGES, copy, 36);
+}
+
+/* Each waits for the one behind it. */
+BEND(falling, SEED_FRAME_CHANGES)
+{
+	struct seed_buf *held = m->arg;
+
+	if (held->len && ((uint8_t *)held->data)[0] == copy[0]) {
+		frames_put(&m->out, SEED_FRAME_CHANGES, copy, len);
+		frames_put(&m->out, SEED_FRAME_CHANGES, held->data, held->len);
+	}
+	held->len = 0;
+	assert_int_equal(seed_buf_add(held, copy, len, NULL), 0);
+}
+
+static void changes_name_each_block_once_and_rising(void **state)
+{
+	struct seed_buf held = { 0 };
+	struct model_sender m = bent(*state, repeated);
+
+	is_caught(*state, &m, SEED_ERR_FORMAT, "comes behind block");
+	m = bent(*state, overlapping);
+	is_caught(*state, &m, SEED_ERR_FORMAT, "block 1 comes behind block 1");
+	m = bent(*state, falling);
+	m.arg = &held;
+	is_caught_and_over(*state, &m, SEED_ERR_FORMAT, "comes behind block");
+	seed_buf_free(&held);
+}
+
+BEND(no_such_digest, SEED_FRAME_CHANGES)
+{
+	if (seed_get32(copy + 16) == SEED_BLOCK_DATA)
+		memset(copy + 20, 0x44, 32);
 	frames_put(&m->out, SEED_FRAME_CHANGES, copy, len);
 }
 
 static void digests_that_no_block_has_are_found_out_by_the_block(void **state)
 {
-	struct model_sender m = bent(*state, overlapping);
+	struct model_sender m = bent(*state, no_such_digest);
 
 	is_caught_and_over(*state, &m, SEED_ERR_INTEGRITY, "is not what its digest says");
 }
@@ -252,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(changes_out_of_bounds_are_refused),
+		T(changes_name_each_block_once_and_rising),
 		T(digests_that_no_block_has_are_found_out_by_the_block),
 		T(changes_that_were_left_out_show_in_the_root),
 		T(nodes_that_were_not_asked_for_are_refused),

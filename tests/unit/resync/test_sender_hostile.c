@@ -219,6 +219,31 @@ static void a_flood_of_requests_is_answered_in_order(void **state)
 	assert_int_equal(m.done, 1);
 }
 
+static bool requests_for_ever(struct model_receiver *m, uint8_t type, const uint8_t *data, size_t len)
+{
+	(void)data;
+	(void)len;
+	m->wanted = UINT32_MAX;
+	return ask_for(m, type, 0, 1, SEED_REQUEST_BLOCKS, 33);
+}
+
+static bool nodes_for_ever(struct model_receiver *m, uint8_t type, const uint8_t *data, size_t len)
+{
+	if (type != SEED_FRAME_DESCEND)
+		return false;
+	for (unsigned int i = 0; i < 10000; i++)
+		frames_put(&m->out, type, data, len);
+	return true;
+}
+
+static void a_source_is_not_held_by_asking_for_ever(void **state)
+{
+	is_caught(*state, requests_for_ever, SEED_ERR_FORMAT,
+		  "more than 8224 blocks are asked for of a VM with 8 blocks");
+	is_caught(*state, nodes_for_ever, SEED_ERR_FORMAT, "more than 8224 tree nodes");
+	honest_run_works(*state);
+}
+
 static bool zero_block(struct model_receiver *m, uint8_t type, const uint8_t *data, size_t len)
 {
 	(void)data;
@@ -361,6 +386,15 @@ static bool huge_need(struct model_receiver *m, uint8_t type, const uint8_t *dat
 	return true;
 }
 
+static bool need_twice(struct model_receiver *m, uint8_t type, const uint8_t *data, size_t len)
+{
+	if (type != SEED_FRAME_NEED)
+		return false;
+	frames_put(&m->out, type, data, len);
+	frames_put(&m->out, type, data, len);
+	return true;
+}
+
 static bool more_with_bytes(struct model_receiver *m, uint8_t type, const uint8_t *data, size_t len)
 {
 	(void)data;
@@ -385,6 +419,7 @@ static void what_comes_too_early_is_refused(void **state)
 	is_caught(*state, arrives_early, SEED_ERR_FORMAT, "ARRIVED before all blocks were sent");
 	is_caught(*state, receipt_early, SEED_ERR_FORMAT, "where none may come");
 	is_caught(*state, huge_need, SEED_ERR_FORMAT, "malformed NEED");
+	is_caught(*state, need_twice, SEED_ERR_FORMAT, "where none may come");
 	is_caught(*state, more_with_bytes, SEED_ERR_FORMAT, "where none may come");
 	is_caught(*state, gone_at_once, SEED_ERR_LINK, "ended");
 	honest_run_works(*state);
@@ -498,6 +533,7 @@ int main(void)
 		T(an_honest_receiver_gets_all_in_every_mode),
 		T(requests_for_what_is_not_there_are_refused),
 		T(a_flood_of_requests_is_answered_in_order),
+		T(a_source_is_not_held_by_asking_for_ever),
 		T(a_zero_block_that_is_asked_for_has_not_changed),
 		T(nodes_that_are_not_there_are_refused),
 		T(a_base_that_does_not_fit_is_refused),

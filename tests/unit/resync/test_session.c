@@ -6,9 +6,12 @@
 #include "cmocka_all.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "resync_sites.h"
+#include "replica/home_store.h"
 #include "base/text.h"
 #include "doc/signed_doc.h"
 #include "manifest/manifest.h"
@@ -49,6 +52,7 @@ struct end {
 	struct seed_resync_options opt;
 	int fd, rc;
 	bool sender, caller;
+	atomic_bool opened;		/* or failed */
 	struct seed_error err;
 	pthread_t thread;
 };
@@ -58,6 +62,7 @@ static void *open_end(void *arg)
 	struct end *e = arg;
 
 	e->rc = seed_session_open(&e->s, e->fd, e->fd, e->sender, e->caller, &e->opt, &e->err);
+	atomic_store(&e->opened, true);
 	if (e->rc < 0)		/* so that the script sees the end */
 		seed_session_close(&e->s);
 	return NULL;
@@ -130,7 +135,13 @@ struct script {
 	struct seed_buf proof;		/* that it sent */
 	bool other_first;		/* begins with a frame that is no HELLO */
 	size_t pad;			/* bytes more in its PROOF */
-	bool leaves;			/* behind it, without waiting for a FAIL */
+	bool leaves;			/* once the other end has it, without waiting for a FAIL */
+	const struct end *other;
+	bool starts;			/* its stream, before its PROOF */
+	uint8_t aside;			/* a frame of this type behind its HELLO; 0: none */
+	uint64_t want_limit;		/* behind its PROOF it asks for a VM with that limit; 0: it does not */
+	bool says_bye;			/* behind its PROOF, and waits for nothing */
+	bool wanted;			/* what came back: WANT was refused, as @said */
 	/* What came back. */
 	bool proven;			/* the other end sent its PROOF */
 	struct seed_error said;		/* FAIL */
@@ -204,6 +215,45 @@ static void send_proof(struct seed_channel *ch, struct script *x, const struct s
 		(void)seed_doc_send(ch, SEED_FRAME_PROOF, x->proof.data, x->proof.len, NULL);
 }
 
+static void say_aside(struct seed_channel *ch, const struct script *x)
+{
+	const struct seed_error note = { .kind = SEED_ERR_USAGE, .text = "look here" };
+	const struct seed_msg_progress progress = { .done = 1, .total = 2 };
+	struct seed_buf buf = { 0 };
+
+	if (!x->aside)
+		return;
+	assert_int_equal(x->aside == SEED_FRAME_NOTE ? seed_msg_error_put(&buf, &note, NULL) :
+						       seed_msg_progress_put(&buf, &progress, NULL), 0);
+	(void)seed_channel_send(ch, x->aside, buf.data, buf.len, NULL);
+	seed_buf_free(&buf);
+}
+
+static void ask_for_vm(struct seed_channel *ch, struct script *x)
+{
+	const struct seed_msg_want want = { .limit = x->want_limit, .name = "web" };
+	struct seed_buf buf = { 0 };
+	struct seed_frame f;
+
+	assert_int_equal(seed_msg_want_put(&buf, &want, NULL), 0);
+	assert_int_equal(seed_channel_send(ch, SEED_FRAME_WANT, buf.data, buf.len, NULL), 0);
+	seed_buf_free(&buf);
+	x->wanted = await(ch, x, SEED_FRAME_REFUSE, &f);
+	if (x->wanted)
+		assert_int_equal(seed_msg_error_get(&x->said, &f, NULL), 0);
+	(void)seed_channel_send(ch, SEED_FRAME_BYE, NULL, 0, NULL);
+	(void)seed_channel_drain(ch, NULL);
+}
+
+static void say_bye(struct seed_channel *ch)
+{
+	struct seed_frame f;
+
+	(void)seed_channel_send(ch, SEED_FRAME_BYE, NULL, 0, NULL);
+	while (seed_channel_receive(ch, &f, NULL) == 0)
+		;
+}
+
 /* The other side of a connection with @e, which runs. */
 static void play(struct script *x, int fd)
 {
@@ -218,6 +268,9 @@ static void play(struct script *x, int fd)
 	assert_ok(seed_channel_open(&ch, &opt, &err), &err);
 	if (!x->echo)
 		send_hello(ch, x, nonce);
+	say_aside(ch, x);
+	if (x->starts)
+		assert_ok(seed_channel_start(ch, SEED_WIRE_WINDOW_MAX, &err), &err);
 	if (await(ch, x, SEED_FRAME_HELLO, &f)) {
 		assert_ok(seed_msg_hello_get(&to, &f, &err), &err);
 		if (x->echo) {
@@ -230,8 +283,13 @@ static void play(struct script *x, int fd)
 			x->proven = true;
 			if (x->caller)
 				send_proof(ch, x, &to, nonce);
-			if (x->leaves)
-				(void)seed_channel_drain(ch, NULL);
+			if (x->want_limit)
+				ask_for_vm(ch, x);
+			else if (x->says_bye)
+				say_bye(ch);
+			else if (x->leaves)
+				while (!atomic_load(&x->other->opened))
+					usleep(1000);
 			else
 				(void)await(ch, x, SEED_FRAME_FAIL, &f);
 		}
@@ -247,6 +305,7 @@ static int meet(struct place *p, struct script *x, bool dr_calls, struct end *e)
 	sockets(fds);
 	x->caller = x->caller || !dr_calls;
 	begin(e, &p->s.dr, fds[0], false, dr_calls);
+	x->other = e;
 	play(x, fds[1]);
 	pthread_join(e->thread, NULL);
 	return e->rc;
@@ -359,6 +418,108 @@ static void a_proof_without_end_is_cut_off(void **state)
 	is_refused(*state, &x, false, SEED_ERR_RANGE, "PROOF of more than 8192 bytes");
 }
 
+/* Its window of 128 MiB is none of ours before we know who it is. */
+static void a_stream_before_the_proof_is_refused(void **state)
+{
+	for (int calls = 0; calls < 2; calls++) {
+		struct script x = { .starts = true };
+
+		is_refused(*state, &x, calls, SEED_ERR_FORMAT,
+			   "starts a zstd stream before it has proven who it is");
+		assert_int_equal(x.proven, !calls);
+	}
+}
+
+static void who_has_proven_nothing_is_not_shown(void **state)
+{
+	static const uint8_t types[] = { SEED_FRAME_NOTE, SEED_FRAME_PROGRESS };
+
+	for (size_t i = 0; i < sizeof(types); i++)
+		for (int calls = 0; calls < 2; calls++) {
+			struct script x = { .aside = types[i] };
+
+			is_refused(*state, &x, calls, SEED_ERR_FORMAT, "where none may come");
+		}
+}
+
+/* ---- a source that is asked to be slow ---- */
+
+static void *serve_end(void *arg)
+{
+	struct end *e = arg;
+
+	e->rc = seed_resync_serve(e->fd, e->fd, &e->opt, &e->err);
+	return NULL;
+}
+
+static void a_limit_that_would_pin_the_source_is_refused(void **state)
+{
+	static const struct {
+		uint64_t limit;
+		enum seed_error_kind kind;	/* TRUST: only that there is no such VM */
+	} asked[] = { { 1, SEED_ERR_RANGE }, { SEED_WIRE_LIMIT_MIN - 1, SEED_ERR_RANGE },
+		      { SEED_WIRE_LIMIT_MIN, SEED_ERR_TRUST } };
+	struct place *p = *state;
+
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		struct script x = { .site = &p->s.dr, .caller = true, .want_limit = asked[i].limit };
+		struct end e = { .opt = { .home = p->s.hq.home, .own = p->s.hq.own,
+					  .trust = p->s.hq.trust, .jobs = 1 } };
+		int fds[2];
+
+		sockets(fds);
+		e.fd = fds[0];
+		assert_int_equal(pthread_create(&e.thread, NULL, serve_end, &e), 0);
+		play(&x, fds[1]);
+		pthread_join(e.thread, NULL);
+		assert_ok(e.rc, &e.err);
+		assert_true(x.wanted);
+		if (x.said.kind != asked[i].kind)
+			fail_msg("limit %u: %s", (unsigned int)asked[i].limit, x.said.text);
+		seed_buf_free(&x.proof);
+	}
+}
+
+/* ---- what a crash left ---- */
+
+static void warned(void *arg, const struct seed_event *event)
+{
+	*(unsigned int *)arg += event->kind == SEED_EVENT_WARNING;
+}
+
+/* A replica whose sync was decided has its turn when its VM has: who comes for another one, or for none,
+ * does not wait for it. */
+static void what_a_crash_left_of_one_vm_keeps_no_other_waiting(void **state)
+{
+	static const struct content any = { { "A", "x" }, { 0, 0 } };
+	struct place *p = *state;
+	struct script x = { .site = &p->s.hq, .caller = true, .sender = true, .says_bye = true };
+	unsigned int warnings = 0;
+	struct seed_events events = { warned, &warnings };
+	struct end e = { .opt = { .home = p->s.dr.home, .own = p->s.dr.own, .trust = p->s.dr.trust,
+				  .jobs = 1, .events = &events } };
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	SEED_AUTO(seed_fd_closep) int dir = -1;
+	char name[SEED_REPLICA_NAME];
+	struct seed_error err = { 0 };
+	int fds[2];
+
+	assert_ok(seed_store_open(&store, p->s.dr.home, NULL, true, NULL, &err), &err);
+	replica_make(&p->s, store, &any, 1, name);
+	assert_ok(seed_path_open_folder_at(&dir, store, name, &err), &err);
+	assert_ok(seed_path_make_folder(dir, "sync", 0700, &err), &err);
+	/* One that nobody can carry out: it would be said. */
+	assert_ok(seed_file_replace(dir, "sync/replica.json", "{", 1, 0600, &err), &err);
+	sockets(fds);
+	e.fd = fds[0];
+	assert_int_equal(pthread_create(&e.thread, NULL, serve_end, &e), 0);
+	play(&x, fds[1]);
+	pthread_join(e.thread, NULL);
+	assert_ok(e.rc, &e.err);
+	assert_int_equal(warnings, 0);
+	seed_buf_free(&x.proof);
+}
+
 static void two_callers_are_refused(void **state)
 {
 	struct script x = { .caller = true };
@@ -462,6 +623,10 @@ int main(void)
 		T(a_replayed_proof_is_refused),
 		T(documents_of_another_type_prove_nothing),
 		T(a_proof_without_end_is_cut_off),
+		T(a_stream_before_the_proof_is_refused),
+		T(who_has_proven_nothing_is_not_shown),
+		T(a_limit_that_would_pin_the_source_is_refused),
+		T(what_a_crash_left_of_one_vm_keeps_no_other_waiting),
 		T(two_callers_are_refused),
 		T(our_own_greeting_is_known),
 		T(our_own_site_is_no_peer),

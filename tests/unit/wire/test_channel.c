@@ -466,6 +466,42 @@ static void open_fails(const void *data, size_t len, bool end, enum seed_error_k
 	close(fd);
 }
 
+/* Alive it may be: who proves nothing in time is let go, and none of its stream is read. */
+static void a_peer_that_proves_nothing_is_let_go(void **state)
+{
+	struct raw raw = raw_of((struct seed_channel_options){ .window_log = 27, .proof_ms = 100 });
+	const uint8_t alive[8] = { 0 };
+
+	(void)state;
+	put(raw.fd, alive, sizeof(alive));
+	usleep(150000);
+	put(raw.fd, alive, sizeof(alive));
+	receive_fails(raw.ch, SEED_ERR_LINK, "did not prove who it is");
+	raw_close(&raw);
+}
+
+static void the_stream_of_an_admitted_peer_is_read(void **state)
+{
+	struct seed_channel_options opt = { .window_log = 27, .proof_ms = 60000 };
+	struct pair p = pair_with(opt, opt);
+	struct seed_error err = { 0 };
+	struct seed_frame frame;
+
+	(void)state;
+	send_ok(p.a, TEST_TYPE, "proof", 5);
+	assert_ok(seed_channel_start(p.a, 27, &err), &err);
+	send_ok(p.a, TEST_TYPE, "more", 4);
+	receive_ok(p.b, &frame);
+	assert_memory_equal(frame.data, "proof", 5);
+	usleep(20000);		/* its START is there by now */
+	seed_channel_admit(p.b);
+	receive_ok(p.b, &frame);
+	assert_memory_equal(frame.data, "more", 4);
+	assert_ok(seed_channel_start(p.b, 20, &err), &err);
+	receive_fails(p.a, SEED_ERR_FORMAT, "before it has proven who it is");
+	pair_close(&p);
+}
+
 static void other_preambles_are_refused_by_name(void **state)
 {
 	uint8_t p[SEED_PREAMBLE_SIZE];
@@ -796,6 +832,8 @@ int main(void)
 		cmocka_unit_test(what_was_sent_before_the_end_is_received),
 		cmocka_unit_test(descriptors_are_blocking_again_at_the_end),
 		cmocka_unit_test(the_limit_is_kept_within_5_percent),
+		cmocka_unit_test(a_peer_that_proves_nothing_is_let_go),
+		cmocka_unit_test(the_stream_of_an_admitted_peer_is_read),
 		cmocka_unit_test(other_preambles_are_refused_by_name),
 		cmocka_unit_test(a_newer_peer_that_speaks_ours_is_taken),
 		cmocka_unit_test(what_is_no_frame_is_refused),
