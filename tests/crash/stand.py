@@ -305,10 +305,10 @@ class Stand:
         return sorted(str(p.relative_to(store)) for p in store.rglob('*')
                       if p.suffix != '.stamp')
 
-    def replicas(self):
-        """NAME -> (folder, replica.json) of what says that it is a replica."""
+    def replicas(self, home=None):
+        """NAME -> (folder, replica.json) of what says that it is a replica there (dr)."""
         found = {}
-        store = self.dr / 'replicas'
+        store = (home or self.dr) / 'replicas'
         for folder in sorted(store.iterdir()) if store.is_dir() else []:
             about = folder / 'replica.json'
             if not about.exists():
@@ -367,11 +367,13 @@ class Stand:
             if not any(CONTENT[g][vm] == self.replica_disks(folder, doc) for g in generations):
                 raise Wrong(f'replica of {vm}: torn, its disks are of none of {generations}')
 
-    def check_replicas(self, generations, complete, all_there=True, states=('seeded',)):
+    def check_replicas(self, generations, complete, all_there=True, states=('seeded',), only=NAMES):
         """Every replica that counts is one of these generations, to the last bit. With @complete
         they all count, and nothing is left of how they came to be."""
         found = self.replicas()
         for vm, (folder, doc) in found.items():
+            if vm not in only:
+                continue
             if doc['state'] in ('seeding',) and not complete:
                 continue
             if doc['state'] not in states:
