@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import struct
+import traceback
 
 from operations import Operation, Resync
 from stand import BLOCK, CONTENT, NAMES, Wrong, noise, slot
@@ -171,14 +172,29 @@ class Handover(Operation):
             raise Wrong(f'{home.name}: a candidate, and manifests of it are signed here')
 
     def between(self):
-        self.check_disks()
-        self.check_histories()
-        self.stand.check_replicas({1}, complete=False, only=set(NAMES) - {VM})
+        self.looked_at(self.check_between)
 
     def after(self):
         self.promised()
 
     def promised(self):
+        self.looked_at(self.check_promised)
+
+    @staticmethod
+    def looked_at(check):
+        """A file that is gone or torn where one must be is as wrong as one that says something
+        else."""
+        try:
+            check()
+        except (OSError, ValueError, LookupError, TypeError) as why:
+            raise Wrong(''.join(traceback.format_exception(why)[-2:])) from why
+
+    def check_between(self):
+        self.check_disks()
+        self.check_histories()
+        self.stand.check_replicas({1}, complete=False, only=set(NAMES) - {VM})
+
+    def check_promised(self):
         self.check_disks()
         self.check_histories()
         self.check_done()
@@ -212,9 +228,9 @@ class Promote(Handover):
         self.fork = None
         self.states = {replica_of(self.stand, self.stand.dr)[1]['state'], 'promoted'}
 
-    def between(self):
+    def check_between(self):
         """A fork that was written down once is the one that the rerun makes."""
-        super().between()
+        super().check_between()
         _folder, doc = replica_of(self.stand, self.stand.dr)
         record = record_of(self.stand, self.stand.dr)[1]
         if doc['state'] not in self.states:
@@ -252,8 +268,8 @@ class Promote(Handover):
 class PromoteLate(Promote):
     """The rerun comes when a resync has been there: what was not promoted took it."""
 
-    def between(self):
-        super().between()
+    def check_between(self):
+        super().check_between()
         _folder, doc = replica_of(self.stand, self.stand.dr)
         if doc['state'] == 'promoted':
             return
@@ -337,8 +353,8 @@ class AdoptEdited(Handover):
     def __init__(self, name, start, stand):
         super().__init__(name, start, stand, 'dr', ('adopt', '--discard-changes', VM))
 
-    def between(self):
-        super().between()
+    def check_between(self):
+        super().check_between()
         _folder, doc = replica_of(self.stand, self.stand.dr)
         if doc['state'] not in ('seeded', 'incomplete'):
             raise Wrong(f'a replica that is {doc["state"]}')
