@@ -175,10 +175,19 @@ class Handover(Operation):
         self.looked_at(self.check_between)
 
     def after(self):
+        self.looked_at(self.check_tidy)
         self.promised()
 
     def promised(self):
         self.looked_at(self.check_promised)
+
+    def check_tidy(self):
+        """What was removed last may come back when the power goes, and is in nobody's way."""
+        self.stand.check_no_temporary()
+        left = [str(p) for p in self.home().rglob('*')
+                if p.name.endswith('.adopt') or p.name.startswith(('.adopting-', '.moving-'))]
+        if left:
+            raise Wrong(f'left behind: {left}')
 
     @staticmethod
     def looked_at(check):
@@ -198,7 +207,6 @@ class Handover(Operation):
         self.check_disks()
         self.check_histories()
         self.check_done()
-        self.stand.check_no_temporary()
         noted = len(entries_of(self.home(), self.event())) - self.events
         if noted != 1:
             raise Wrong(f'{noted} entries in the history')
@@ -210,7 +218,6 @@ class Handover(Operation):
         before = record_of(self.stand, home)[1]['generation']
         write_block(replica_paths(self.stand, home)[0], 0, 'the work goes on')
         self.stand.must('resync', '--to', to, *words, VM, home=home)
-        self.stand.check_no_temporary()
         _folder, doc = replica_of(self.stand, to)
         if not doc or doc['state'] != 'current' or doc['generation'] != before + 1:
             raise Wrong(f'after generation {before} went on: {doc}')
@@ -320,10 +327,6 @@ class Adopt(Handover):
             raise Wrong('not all of its disks were moved')
         if bool(doc.get('discard')) != ('--discard-changes' in self.arguments):
             raise Wrong(f'discard: {doc}')
-        left = [str(p) for p in self.stand.hq.rglob('*')
-                if p.name.endswith('.adopt') or p.name.startswith(('.adopting-', '.moving-'))]
-        if left:
-            raise Wrong(f'left behind: {left}')
 
     def goes_on(self):
         self.send(self.stand.dr, self.stand.hq)
@@ -339,9 +342,6 @@ class AdoptReplica(Handover):
         folder, doc = replica_of(self.stand, self.stand.dr)
         if doc['state'] != 'candidate' or (folder / 'manifest.json').exists():
             raise Wrong(f'no candidate: {doc}')
-        left = [str(p) for p in self.stand.dr.rglob('*.adopt')]
-        if left:
-            raise Wrong(f'left behind: {left}')
 
     def goes_on(self):
         self.send(self.stand.hq, self.stand.dr)
