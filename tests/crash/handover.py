@@ -189,6 +189,15 @@ class Handover(Operation):
         if left:
             raise Wrong(f'left behind: {left}')
 
+    def may_go_unseen(self, calls):
+        """A stamp, once all else stands: without it the next resync reads the disk, no more."""
+        *before, (op, path) = calls
+        stands = any(op == 'rename' and (path.endswith('/replica.json') or
+                                         path.split('/')[-2] == 'replicas') for op, path in before)
+        return stands and '/replicas/' in path and (
+            path.endswith(('.raw', '.stamp')) or '/.tmp-' in path or
+            (op == 'sync' and before[-1][1].endswith('.stamp')))
+
     @staticmethod
     def looked_at(check):
         """A file that is gone or torn where one must be is as wrong as one that says something
