@@ -190,8 +190,11 @@ class Handover(Operation):
             raise Wrong(f'left behind: {left}')
 
     def may_go_unseen(self, calls):
-        """A stamp, once all else stands: without it the next resync reads the disk, no more."""
+        """A stamp, once all else stands: without it the next resync reads the disk, no more. And a
+        list of a reading that does not go: the next run removes it."""
         *before, (op, path) = calls
+        if op == 'unlink' and path.endswith('.adopt'):
+            return True
         stands = any(op == 'rename' and (path.endswith('/replica.json') or
                                          path.split('/')[-2] == 'replicas') for op, path in before)
         return stands and '/replicas/' in path and (

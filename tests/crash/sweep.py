@@ -108,10 +108,10 @@ class Sweep:
                 raise Wrong(f'not worth a failure: {done}')
             self.check_words(shim, done)
             return CUT
-        if self.may_succeed(shim, *call):
+        if operation.may_go_unseen(self.calls_until(shim['AT'])):
+            operation.promised()    # what could not be removed may still lie there
+        elif self.may_succeed(shim, *call):
             operation.after()
-        elif operation.may_go_unseen(self.calls_until(shim['AT'])):
-            operation.promised()    # a disk that is dead from then on keeps its rubbish
         else:
             raise Wrong(f'a failed call went unnoticed: {done}')
         return WENT_ON

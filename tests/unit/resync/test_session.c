@@ -130,7 +130,8 @@ struct script {
 	struct seed_buf proof;		/* that it sent */
 	bool other_first;		/* begins with a frame that is no HELLO */
 	size_t pad;			/* bytes more in its PROOF */
-	bool leaves;			/* behind it, without waiting for a FAIL */
+	bool leaves;			/* without waiting for a FAIL, once the other end is done */
+	struct seed_channel *open;	/* until then */
 	/* What came back. */
 	bool proven;			/* the other end sent its PROOF */
 	struct seed_error said;		/* FAIL */
@@ -236,7 +237,10 @@ static void play(struct script *x, int fd)
 				(void)await(ch, x, SEED_FRAME_FAIL, &f);
 		}
 	}
-	seed_channel_close(ch);
+	if (x->leaves)
+		x->open = ch;
+	else
+		seed_channel_close(ch);
 }
 
 /* dr is called, or calls (@dr_calls), and is told what @x says. */
@@ -249,6 +253,9 @@ static int meet(struct place *p, struct script *x, bool dr_calls, struct end *e)
 	begin(e, &p->s.dr, fds[0], false, dr_calls);
 	play(x, fds[1]);
 	pthread_join(e->thread, NULL);
+	if (x->open)
+		seed_channel_close(x->open);
+	x->open = NULL;
 	return e->rc;
 }
 
