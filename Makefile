@@ -112,8 +112,9 @@ check-cli-built: stories
 check-interop-built: stories
 	@$(RUN) $(INTEROP_STORIES)
 
+# Every point of every operation takes hours; each story has a night.
 check-crash-built: stories
-	@$(RUN) -t 1800 $(CRASH_STORIES)
+	@$(RUN) -t 28800 $(CRASH_STORIES)
 
 # Without _FORTIFY_SOURCE, whose memmove Debian's valgrind takes for memcpy. Skips are fine: its
 # processor has no SHA instructions.
@@ -144,6 +145,23 @@ check-asan:
 .PHONY: check-sanitized
 check-sanitized: stories unit
 	@$(RUN) -t 900 $(UNIT) $(CLI_STORIES)
+
+# What has threads: the pools of capture and proof, the channel, and both ends of a resync in one
+# process (unit tests) or two (stories).
+TSAN_UNIT	= $(foreach d,base block capture export import replica resync verify wire handover,\
+		  $(filter $(O)/tests/unit/$(d)/%,$(UNIT)))
+TSAN_STORIES	= $(addprefix tests/cli/,resync-final.sh resync-reverse.sh resync-two-destinations.sh \
+		  resync-pull.sh resync-cut.sh resync-clones.sh resync-ssh-asks.sh resync-over-wire.sh \
+		  export-resumes.sh import-again.sh)
+
+## check-tsan: what has threads under the thread sanitizer
+check-tsan:
+	@$(SETUP) build check
+	$(AGAIN) O=$(O)-tsan SANITIZE=thread check-threads
+
+.PHONY: check-threads
+check-threads: stories unit
+	@TSAN_OPTIONS=halt_on_error=1:exitcode=66 $(RUN) -t 1800 $(TSAN_UNIT) $(TSAN_STORIES)
 
 ## check-clang: build everything with clang and the same warnings
 check-clang:
@@ -206,13 +224,13 @@ install: all
 
 ## clean: remove what was built
 clean:
-	rm -rf '$(O)' '$(O)-asan' '$(O)-clang' '$(O)-fuzz' '$(O)-valgrind'
+	rm -rf '$(O)' '$(O)-asan' '$(O)-clang' '$(O)-fuzz' '$(O)-tsan' '$(O)-valgrind'
 
 ## help: this list
 help:
 	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-.PHONY: all unit check-cuts check-fleet check-asan check-clang check-man check-bare layers fuzz \
+.PHONY: all unit check-cuts check-fleet check-asan check-tsan check-clang check-man check-bare layers fuzz \
 	fuzz-count bench demo install clean help FORCE
 
 # The settings of the last build; every object depends on them.

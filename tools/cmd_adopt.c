@@ -58,6 +58,11 @@ static void print_text(const struct cli *cli, const struct seed_adopted *a)
 	char buf[SEED_QUOTED], size[32];
 	const char *name = out_name(a->vm_name, buf, sizeof(buf));
 
+	if (a->edited && a->already) {
+		printf("%s: what differs is missing already, and the next resync or import of generation %" PRIu64
+		       " brings\nit anew.\n", a->folder, a->generation);
+		return;
+	}
 	if (a->edited) {
 		printf("%s: %" PRIu64 " block%s (%s) that %s written to it %s given up: missing now, and the next "
 		       "resync\nor import of generation %" PRIu64 " brings %s anew.\n", a->folder,

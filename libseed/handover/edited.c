@@ -3,8 +3,9 @@
  * A replica that was written to: started by mistake, say. What was written is given up by putting the
  * blocks that differ on the missing list, and the next resync brings them anew.
  *
- * The lists go first, each for itself, then replica.json counts them: a crash between leaves a list that
- * names blocks which do differ, and the next run goes on.
+ * The lists go first, each for itself, then the history, and replica.json, which counts what is missing, last:
+ * until it does, a list is none, and the next run finds and counts the same blocks. Behind it nothing
+ * is left to do.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -48,23 +49,29 @@ static int prove_disks(struct seed_replica *r, struct seed_proof *proofs,
 	return 0;
 }
 
-static int give_up(struct seed_replica *r, const struct seed_proof *proofs, struct seed_error *err)
+static int note(const struct seed_replica *r, const struct seed_adopted *out,
+		const struct seed_adopt_options *opt, struct seed_error *err)
+{
+	return seed_history_note(opt->home, opt->own, &(struct seed_history_entry){
+		.event = "adopt", .site = &r->site, .uuid = &r->uuid, .name = r->vm_name,
+		.generation = r->generation,
+		.timeline = &r->lineage.timelines[r->lineage.count - 1].id,
+		.discard = true, .changed_blocks = out->changed_blocks }, err);
+}
+
+static int give_up(struct seed_replica *r, const struct seed_proof *proofs,
+		   const struct seed_adopted *out, const struct seed_adopt_options *opt,
+		   struct seed_error *err)
 {
 	for (size_t i = 0; i < r->disks.count; i++) {
 		struct seed_replica_disk *disk = seed_vec_at(&r->disks, i);
-		SEED_AUTO(seed_vec_free) struct seed_vec runs = { 0 };
-		uint64_t blocks = seed_grid_blocks(disk->size);
 
-		if (!proofs[i].differ_blocks)
-			continue;
-		if (seed_missing_read(&runs, r->dir, disk->missing, blocks, err) < 0 ||
-		    seed_missing_merge(&runs, &proofs[i].differ, err) < 0 ||
-		    seed_missing_write(r->dir, disk->missing, &runs, err) < 0)
+		if (proofs[i].differ_blocks &&
+		    seed_missing_note(r->dir, disk, &proofs[i].differ, err) < 0)
 			return -1;
-		disk->missing_blocks = 0;
-		for (size_t k = 0; k < runs.count; k++)
-			disk->missing_blocks += ((struct seed_run *)seed_vec_at(&runs, k))->count;
 	}
+	if (note(r, out, opt, err) < 0)
+		return -1;
 	r->state = SEED_REPLICA_INCOMPLETE;
 	return seed_replica_save(r, err);
 }
@@ -88,6 +95,9 @@ static int adopt_edited(struct seed_replica *r, struct seed_proof *proofs,
 		return -1;
 	out->edited = true;
 	out->unsent = out->changed_blocks > 0;
+	out->already = !out->changed_blocks && opt->discard && r->state == SEED_REPLICA_INCOMPLETE;
+	if (out->already)
+		return 0;
 	if (!out->changed_blocks)
 		return seed_error_set(err, SEED_ERR_USAGE, "is %s and holds what it should: it needs no adopting",
 				      seed_replica_state_name(r->state));
@@ -99,7 +109,7 @@ static int adopt_edited(struct seed_replica *r, struct seed_proof *proofs,
 				      out->changed_blocks == 1 ? "was" : "were");
 	if (opt->dry_run)
 		return 0;
-	if (give_up(r, proofs, err) < 0)
+	if (give_up(r, proofs, out, opt, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->disks.count; i++) {
 		const struct seed_replica_disk *disk = seed_vec_at(&r->disks, i);
@@ -109,11 +119,7 @@ static int adopt_edited(struct seed_replica *r, struct seed_proof *proofs,
 		seed_replica_slot_stem(disk->slot, stem);
 		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size), NULL);
 	}
-	return seed_history_note(opt->home, opt->own, &(struct seed_history_entry){
-		.event = "adopt", .site = &r->site, .uuid = &r->uuid, .name = r->vm_name,
-		.generation = r->generation,
-		.timeline = &r->lineage.timelines[r->lineage.count - 1].id,
-		.discard = true, .changed_blocks = out->changed_blocks }, err);
+	return 0;
 }
 
 int seed_adopt_edited(struct seed_replica *r, struct seed_adopted *out,

@@ -156,3 +156,26 @@ int seed_missing_merge(struct seed_vec *runs, const struct seed_vec *more, struc
 	*runs = merged;
 	return 0;
 }
+
+int seed_missing_of_disk(struct seed_vec *runs, int dir, const struct seed_replica_disk *disk,
+			 struct seed_error *err)
+{
+	*runs = (struct seed_vec){ 0 };
+	return disk->missing_blocks == 0 ? 0 :
+	       seed_missing_read(runs, dir, disk->missing, seed_grid_blocks(disk->size), err);
+}
+
+int seed_missing_note(int dir, struct seed_replica_disk *disk, const struct seed_vec *more,
+		      struct seed_error *err)
+{
+	SEED_AUTO(seed_vec_free) struct seed_vec runs = { 0 };
+
+	if (seed_missing_of_disk(&runs, dir, disk, err) < 0 ||
+	    seed_missing_merge(&runs, more, err) < 0 ||
+	    seed_missing_write(dir, disk->missing, &runs, err) < 0)
+		return -1;
+	disk->missing_blocks = 0;
+	for (size_t i = 0; i < runs.count; i++)
+		disk->missing_blocks += ((struct seed_run *)seed_vec_at(&runs, i))->count;
+	return 0;
+}

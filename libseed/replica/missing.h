@@ -8,6 +8,7 @@
 
 #include "base/vec.h"
 #include "block/digest_list.h"
+#include "replica/replica.h"
 
 /* @runs: struct seed_run. Replaced atomically; no runs removes the file. */
 int seed_missing_write(int dir, const char *path, const struct seed_vec *runs,
@@ -16,5 +17,14 @@ int seed_missing_read(struct seed_vec *runs, int dir, const char *path, uint64_t
 		      struct seed_error *err);
 /* Add @more to @runs: both rise, the result does too, and touching runs become one. */
 int seed_missing_merge(struct seed_vec *runs, const struct seed_vec *more, struct seed_error *err);
+
+/* What @disk of a replica in @dir lacks. A list that replica.json does not count was left by a crash, and
+ * is none: what it names is looked at like everything else. */
+int seed_missing_of_disk(struct seed_vec *runs, int dir, const struct seed_replica_disk *disk,
+			 struct seed_error *err);
+/* Add @more to that: the list is durable on return, and @disk counts it; the caller saves
+ * replica.json. */
+int seed_missing_note(int dir, struct seed_replica_disk *disk, const struct seed_vec *more,
+		      struct seed_error *err);
 
 #endif

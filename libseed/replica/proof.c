@@ -252,7 +252,7 @@ static int open_disk(struct check *c, const struct seed_replica *replica, struct
 	if (!seed_path_exists(replica->dir, c->disk->file))
 		return seed_error_set(err, SEED_ERR_NOTFOUND, "%s is gone", c->disk->file);
 	if (seed_list_open(&c->list, replica->dir, c->disk->list, blocks, false, err) < 0 ||
-	    seed_missing_read(&c->missing, replica->dir, c->disk->missing, blocks, err) < 0 ||
+	    seed_missing_of_disk(&c->missing, replica->dir, c->disk, err) < 0 ||
 	    seed_raw_source_open(&c->source, path, err) < 0)
 		return -1;
 	return refuse_writer(c, path, err);

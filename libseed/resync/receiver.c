@@ -53,16 +53,11 @@ static int note_rotten(struct seed_receiving *r, struct seed_error *err)
 
 		for (size_t k = 0; proof->differ.count && k < replica->disks.count; k++) {
 			struct seed_replica_disk *disk = seed_vec_at(&replica->disks, k);
-			SEED_AUTO(seed_vec_free) struct seed_vec runs = { 0 };
 
 			if (strcmp(disk->slot, r->head.disks[i].slot) != 0)
 				continue;
-			if (seed_missing_read(&runs, replica->dir, disk->missing,
-					      seed_grid_blocks(disk->size), err) < 0 ||
-			    seed_missing_merge(&runs, &proof->differ, err) < 0 ||
-			    seed_missing_write(replica->dir, disk->missing, &runs, err) < 0)
+			if (seed_missing_note(replica->dir, disk, &proof->differ, err) < 0)
 				return -1;
-			disk->missing_blocks += proof->differ_blocks;
 			replica->state = SEED_REPLICA_INCOMPLETE;
 		}
 	}

@@ -256,11 +256,16 @@ static int connect_once(struct run *run, struct seed_error *err)
 	rc = seed_session_open(&s, seed_transport_take_in(transport),
 			       seed_transport_take_out(transport), !run->opt->pull, true, run->opt,
 			       err);
-	if (rc == 0)
+	if (rc == 0) {
+		seed_transport_greeted(transport);
 		rc = use_session(run, &s, err);
+	}
 	note_totals(run, &s);
 	seed_session_close(&s);
 	seed_transport_close(transport, GRACE_MS, rc < 0 ? err : NULL);
+	/* Ctrl-C at a terminal ends ssh as well, and perhaps that was seen first. */
+	if (rc < 0 && err->kind == SEED_ERR_LINK)
+		(void)seed_cancelled(run->opt->cancel, err);
 	return rc;
 }
 
@@ -375,7 +380,9 @@ int seed_resync_run(struct seed_resync *out, const struct seed_dest *dest,
 		for (size_t i = 0; i < out->vms.count; i++) {
 			struct seed_resync_vm *vm = vm_at(&run, i);
 
-			if (vm->result == SEED_RESYNC_WAITING && !vm->err.kind)
+			/* Of a link that broke, the last word is the connection's: it has what ssh said. */
+			if (vm->result == SEED_RESYNC_WAITING &&
+			    (!vm->err.kind || (vm->err.kind == SEED_ERR_LINK && why.kind == SEED_ERR_LINK)))
 				vm->err = why;
 			if (vm->result == SEED_RESYNC_WAITING && vm->err.kind == SEED_ERR_LINK)
 				vm->result = SEED_RESYNC_FAILED;

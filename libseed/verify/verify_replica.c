@@ -151,7 +151,7 @@ static int check_disk(struct replica_check *c, uint32_t index, struct seed_error
 	c->out->missing_blocks += disk->missing_blocks;
 	if (seed_list_open(&list, c->replica->dir, disk->list, m->blocks, false, why) < 0 ||
 	    seed_merkle_of_list(&root, list, m->size, NULL, NULL, why) < 0 ||
-	    seed_missing_read(&missing, c->replica->dir, disk->missing, m->blocks, why) < 0 ||
+	    seed_missing_of_disk(&missing, c->replica->dir, disk, why) < 0 ||
 	    open_source(c, disk, &source, why) < 0)
 		return 0;
 	if (!seed_digest_equal(&root, &m->root)) {

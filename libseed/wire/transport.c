@@ -41,8 +41,9 @@ struct seed_transport {
 	int status;			/* of waitpid */
 	bool known;			/* @status is */
 	bool asked;			/* we ended it */
+	pthread_mutex_t lock;		/* of what is below, and of reading @said */
 	size_t kept;
-	char text[KEPT];		/* the thread's until it is joined */
+	char text[KEPT];
 };
 
 int seed_argv_add(struct seed_argv *argv, const char *text, struct seed_error *err)
@@ -127,6 +128,8 @@ static void *listen_loop(void *arg)
 {
 	struct seed_transport *t = arg;
 	char buf[4096];
+	int errnum;
+	bool full;
 	ssize_t n;
 
 	for (;;) {
@@ -135,14 +138,33 @@ static void *listen_loop(void *arg)
 
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			return NULL;
+		pthread_mutex_lock(&t->lock);
 		n = read(t->said, buf, sizeof(buf));
+		errnum = errno;
 		if (n > 0)
 			keep(t, buf, (size_t)n);
-		else if (n == 0 || (errno != EAGAIN && errno != EINTR) || fds[1].revents)
+		full = t->kept == KEPT;
+		pthread_mutex_unlock(&t->lock);
+		if (n == 0 || (n < 0 && ((errnum != EAGAIN && errnum != EINTR) || fds[1].revents)))
 			return NULL;
-		if (n > 0 && fds[1].revents && t->kept == KEPT)
+		if (n > 0 && fds[1].revents && full)
 			return NULL;	/* what outlives the child may never stop talking */
 	}
+}
+
+void seed_transport_greeted(struct seed_transport *t)
+{
+	char buf[4096];
+	ssize_t n = 1;
+
+	if (!t->listens)
+		return;
+	/* What lies in the pipe was said before, too. One that never stops talking is not waited for. */
+	pthread_mutex_lock(&t->lock);
+	for (int i = 0; i < 64 && n > 0; i++)
+		n = read(t->said, buf, sizeof(buf));
+	t->kept = 0;
+	pthread_mutex_unlock(&t->lock);
 }
 
 static int start_listener(struct seed_transport *t, struct seed_error *err)
@@ -204,6 +226,7 @@ int seed_transport_open(struct seed_transport **out, const struct seed_dest *des
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return seed_error_sys(err, ENOMEM, "child");
+	pthread_mutex_init(&t->lock, NULL);
 	t->pid = -1;
 	t->in = t->out = t->said = t->stop = -1;
 	slash = strrchr(argv.arg[0], '/');
@@ -338,6 +361,7 @@ void seed_transport_close(struct seed_transport *t, unsigned int grace_ms, struc
 		tell_death(t, why);
 	seed_fd_closep(&t->said);
 	seed_fd_closep(&t->stop);
+	pthread_mutex_destroy(&t->lock);
 	free(t->name);
 	free(t);
 }

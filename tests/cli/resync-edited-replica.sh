@@ -75,6 +75,24 @@ change "$tmp/web01.img" last 9
 resync "web01=$tmp/web01.img"
 same web01 "$tmp/web01.img"
 
+# Given up: the blocks that differ are missing, and come anew; run again, nothing is left to do. A run
+# that ended before replica.json counts them has done nothing yet, and hides nothing.
+change "$disk" gone 50 51
+folder=$(replica_folder web01)
+cp "$folder/replica.json" "$tmp/replica.json"
+fails_with 6 '2 blocks' vmseed --home "$dr" adopt web01
+says '2 blocks \(128 KiB\) that were written' vmseed --home "$dr" adopt --discard-changes web01
+replica_is web01 incomplete
+says 'missing already' vmseed --home "$dr" adopt --discard-changes web01
+cp "$tmp/replica.json" "$folder/replica.json"
+rm -f "$folder"/*.stamp
+fails_with 4 'differ' vmseed --home "$dr" verify --replica web01
+resync_fails 8 'web01' "web01=$tmp/web01.img"
+says '2 blocks' vmseed --home "$dr" adopt --discard-changes web01
+resync "web01=$tmp/web01.img"
+is 'vm["web01"]["fetched_blocks"] + vm["web01"]["local_blocks"] == 2'
+same web01 "$tmp/web01.img"
+
 # Shorter, or gone.
 truncate -s 4M "$disk"
 try vmseed --home "$hq" resync --to "$dr" "web01=$tmp/web01.img"

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 BLOCK = 65536
+LIMIT = 60      # seconds that one command may take
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('BUILD', TOP / 'build'))
 PROXY = str(TOP / 'tests/support/proxy.py')
@@ -118,6 +119,40 @@ def wait_for_orphans(seconds=30):
             time.sleep(0.002)
 
 
+def what_runs():
+    """Our descendants: one that waits (S) has a reason of its own, one that could run (R) had no
+    turn on a machine that is too busy."""
+    lines = []
+    for stat in pathlib.Path('/proc').glob('[0-9]*/stat'):
+        try:
+            state, parent, *rest = stat.read_text().rsplit(')', 1)[1].split()
+            words = (stat.parent / 'cmdline').read_text().replace('\0', ' ')
+            waits = [(task / 'wchan').read_text() for task in (stat.parent / 'task').iterdir()]
+        except OSError:         # gone meanwhile
+            continue
+        lines.append((int(stat.parent.name), int(parent),
+                      f'{state} {int(rest[9]) + int(rest[10])} ticks, {" ".join(waits)}: {words}'))
+    ours, more = {os.getpid()}, True
+    while more:
+        more = {pid for pid, parent, _ in lines if parent in ours} - ours
+        ours |= more
+    return '\n'.join(line for pid, _, line in lines if pid in ours - {os.getpid()})
+
+
+def run_command(command, env):
+    """(status, stdout, stderr)"""
+    child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, errors='replace')
+    try:
+        out, err = child.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        running = what_runs()
+        child.kill()
+        child.communicate()
+        raise Wrong(f'still running after {LIMIT} s: {" ".join(command)}\n{running}') from None
+    return child.returncode, out, err
+
+
 class Result:
     def __init__(self, status, out, err, args):
         self.status, self.out, self.err, self.args = status, out, err, args
@@ -163,15 +198,11 @@ class Stand:
         command = [VMSEED, '--progress=none', '--jobs=1', '--home', str(home or self.hq),
                    *map(str, args)]
         self.runs += 1
-        try:
-            done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True,
-                                  timeout=60, text=True, errors='replace', check=False)
-        except subprocess.TimeoutExpired:
-            raise Wrong(f'still running after 60 s: {" ".join(command)}') from None
+        done = run_command(command, env)
         wait_for_orphans()
-        if done.returncode == 125:
-            sys.exit(f'the shim does not work: {done.stderr}')
-        return Result(done.returncode, done.stdout, done.stderr, command)
+        if done[0] == 125:
+            sys.exit(f'the shim does not work: {done[2]}')
+        return Result(*done, command)
 
     def verify_all(self):
         """Each replica opened with its lock, which also finishes what was decided, and read."""
@@ -305,10 +336,10 @@ class Stand:
         return sorted(str(p.relative_to(store)) for p in store.rglob('*')
                       if p.suffix != '.stamp')
 
-    def replicas(self):
-        """NAME -> (folder, replica.json) of what says that it is a replica."""
+    def replicas(self, home=None):
+        """NAME -> (folder, replica.json) of what says that it is a replica there (dr)."""
         found = {}
-        store = self.dr / 'replicas'
+        store = (home or self.dr) / 'replicas'
         for folder in sorted(store.iterdir()) if store.is_dir() else []:
             about = folder / 'replica.json'
             if not about.exists():
@@ -367,11 +398,13 @@ class Stand:
             if not any(CONTENT[g][vm] == self.replica_disks(folder, doc) for g in generations):
                 raise Wrong(f'replica of {vm}: torn, its disks are of none of {generations}')
 
-    def check_replicas(self, generations, complete, all_there=True, states=('seeded',)):
+    def check_replicas(self, generations, complete, all_there=True, states=('seeded',), only=NAMES):
         """Every replica that counts is one of these generations, to the last bit. With @complete
         they all count, and nothing is left of how they came to be."""
         found = self.replicas()
         for vm, (folder, doc) in found.items():
+            if vm not in only:
+                continue
             if doc['state'] in ('seeding',) and not complete:
                 continue
             if doc['state'] not in states:

@@ -154,6 +154,7 @@ static void known_missing_blocks_do_not_count(void **state)
 	poke(&s, "vda.raw", SEED_BLOCK_SIZE, "not here yet");
 	poke(&s, "vda.raw", 2 * SEED_BLOCK_SIZE, "not here yet");
 	put_missing(s.r->dir, "vda.missing", 1, 2);
+	((struct seed_replica_disk *)seed_vec_at(&s.r->disks, 0))->missing_blocks = 2;
 	assert_int_equal(result(&s, 0, false), SEED_PROVED_FULL);
 	assert_int_equal(result(&s, 0, false), SEED_PROVED_STAMP);
 	poke(&s, "vda.raw", 3 * SEED_BLOCK_SIZE, "edited");
@@ -161,6 +162,33 @@ static void known_missing_blocks_do_not_count(void **state)
 	assert_int_equal(proof.result, SEED_PROVED_EDITED);
 	assert_int_equal(proof.differ_blocks, 1);
 	seed_proof_clear(&proof);
+	clear(&s);
+}
+
+/* A run that noted what is wrong was cut before it said so in replica.json: it is still found. */
+static void a_missing_list_that_nothing_counts_hides_nothing(void **state)
+{
+	struct stand s = stand_on(*state);
+	struct seed_replica_disk *disk = seed_vec_at(&s.r->disks, 0);
+	struct seed_proof proof;
+	struct seed_error err = { 0 };
+
+	poke(&s, "vda.raw", SEED_BLOCK_SIZE, "edited");
+	put_missing(s.r->dir, "vda.missing", 1, 1);
+	for (int turn = 0; turn < 2; turn++) {
+		proof = prove(&s, 0, false);
+		assert_int_equal(proof.result, SEED_PROVED_EDITED);
+		assert_int_equal(proof.differ_blocks, 1);
+		if (turn == 0) {
+			seed_proof_clear(&proof);
+			put_missing(s.r->dir, "vda.missing", 0, 3);
+		}
+	}
+	/* What is noted now is what was found, and nothing of that list. */
+	must(seed_missing_note(s.r->dir, disk, &proof.differ, &err), &err);
+	assert_int_equal(disk->missing_blocks, 1);
+	seed_proof_clear(&proof);
+	assert_int_equal(result(&s, 0, false), SEED_PROVED_FULL);
 	clear(&s);
 }
 
@@ -236,6 +264,7 @@ int main(void)
 		on_tmpdir(what_was_touched_and_is_equal_is_proven_by_reading),
 		on_tmpdir(blocks_that_differ_though_nobody_wrote_are_rot),
 		on_tmpdir(known_missing_blocks_do_not_count),
+		on_tmpdir(a_missing_list_that_nothing_counts_hides_nothing),
 		on_tmpdir(a_disk_of_another_size_was_edited),
 		on_tmpdir(a_disk_that_somebody_writes_is_busy),
 		on_tmpdir(a_damaged_stamp_proves_nothing_and_is_replaced),

@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "tmpdir.h"
 #include "wire/transport.h"
 
@@ -213,6 +215,29 @@ static void the_childs_last_line_says_why(void **state)
 	assert_string_equal(why.text, "other");		/* no broken link: not asked */
 }
 
+static void a_greeting_is_no_reason_of_a_death_that_comes_later(void **state)
+{
+	const struct seed_transport_options opt = { .ssh = NULL };
+	struct seed_transport *t;
+	char byte;
+
+	for (int words = 0; words < 2; words++) {
+		script(*state, "ssh", words ? "echo 'authorised use only' >&2; printf x; read -r line\n"
+					      "echo 'Connection to dr closed.' >&2; exit 255" :
+					      "echo 'authorised use only' >&2; printf x; read -r line\n"
+					      "exit 255");
+		t = open_ok("ssh://dr", opt);
+		SEED_AUTO(seed_fd_closep) int in = seed_transport_take_in(t);
+		SEED_AUTO(seed_fd_closep) int out = seed_transport_take_out(t);
+
+		assert_int_equal(read(in, &byte, 1), 1);
+		seed_transport_greeted(t);
+		assert_int_equal(write(out, "\n", 1), 1);
+		close_says(t, 5000, words ? "link: Connection to dr closed." :
+					    "link: ssh exited with 255");
+	}
+}
+
 static void a_talkative_child_is_not_held(void **state)
 {
 	struct seed_transport *t;
@@ -296,6 +321,7 @@ int main(void)
 		WITH_FOLDER(bytes_go_through_the_child_and_back),
 		WITH_FOLDER(the_child_has_no_descriptor_and_no_signal_state_of_ours),
 		WITH_FOLDER(the_childs_last_line_says_why),
+		WITH_FOLDER(a_greeting_is_no_reason_of_a_death_that_comes_later),
 		WITH_FOLDER(a_talkative_child_is_not_held),
 		WITH_FOLDER(a_child_that_hangs_is_ended),
 		WITH_FOLDER(what_outlives_the_child_does_not_hold_us),
