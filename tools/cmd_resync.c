@@ -123,6 +123,32 @@ static int add_def(void *arg, const char *name, struct seed_vmdef *def,
 		     seed_resync_add_failed(arg, name, why, err);
 }
 
+/* What is fetched goes by its name there; NAME.ID is that of the replica here, where there is one. */
+static int add_name(struct cli *cli, const char *name, struct seed_resync *run,
+		    struct seed_error *err)
+{
+	struct seed_resync_vm *vm;
+	struct seed_id uuid;
+	bool found;
+
+	if (vm_arg_by_id(cli, name, &uuid, &found, err) < 0 ||
+	    seed_resync_add_name(run, name, err) < 0)
+		return -1;
+	vm = seed_vec_at(&run->vms, run->vms.count - 1);
+	vm->has_uuid = found;
+	if (found)
+		vm->uuid = uuid;
+	return 0;
+}
+
+static int read_def(struct cli *cli, const char *arg, struct seed_resync *run,
+		    struct seed_error *err)
+{
+	struct seed_vmdef *def;
+
+	return vm_arg_read(cli, &def, arg, NULL, err) < 0 ? -1 : seed_resync_add_def(run, def, err);
+}
+
 static int gather(struct cli *cli, int home, const struct resync_args *a, const char **names,
 		  struct seed_resync *run, struct seed_error *err)
 {
@@ -137,15 +163,17 @@ static int gather(struct cli *cli, int home, const struct resync_args *a, const 
 		return 0;
 	}
 	for (; *names; names++) {
-		struct seed_vmdef *def;
+		struct seed_error why = { 0 };
 
-		if (a->from) {
-			if (seed_resync_add_name(run, *names, err) < 0)
-				return -1;
-		} else if (vm_arg_read(cli, &def, *names, NULL, err) < 0 ||
-			   seed_resync_add_def(run, def, err) < 0) {
+		/* One that is wrong does not keep the others from their night's run. */
+		if ((a->from ? add_name(cli, *names, run, &why) : read_def(cli, *names, run, &why)) == 0)
+			continue;
+		if (why.kind == SEED_ERR_CANCELLED) {
+			*err = why;
 			return -1;
 		}
+		if (seed_resync_add_failed(run, *names, &why, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -160,10 +188,12 @@ static int refuse_twins(const struct seed_resync *run, const struct seed_site *o
 		for (size_t k = 0; k < i; k++) {
 			const struct seed_resync_vm *b = seed_vec_at(&run->vms, k);
 			char one[SEED_QUOTED], two[SEED_QUOTED];
+			bool defs = a->def && b->def;
 			struct seed_id x, y;
 
-			bool defs = a->def && b->def;
-
+			/* Nothing is run for one that could not be read, whatever it was called. */
+			if (a->result == SEED_RESYNC_FAILED || b->result == SEED_RESYNC_FAILED)
+				continue;
 			if (defs && (seed_source_vm_uuid(&x, a->def, own, err) < 0 ||
 				     seed_source_vm_uuid(&y, b->def, own, err) < 0))
 				return -1;
@@ -216,6 +246,67 @@ static int show(struct cli *cli, const struct resync_args *a, const struct seed_
 	return rc;
 }
 
+static bool any_waiting(const struct seed_resync *run)
+{
+	for (size_t i = 0; i < run->vms.count; i++)
+		if (((struct seed_resync_vm *)seed_vec_at(&run->vms, i))->result == SEED_RESYNC_WAITING)
+			return true;
+	return false;
+}
+
+/* ---- -n ---- */
+
+static int add_follower(const char *name, struct seed_replica *replica,
+			const struct seed_error *why, void *arg, struct seed_error *err)
+{
+	struct seed_resync *run = arg;
+	const struct seed_id *source = replica ? seed_resync_source(replica) : NULL;
+	struct seed_resync_vm *vm;
+
+	(void)name;
+	(void)why;
+	if (!source)
+		return 0;
+	if (seed_resync_add_name(run, replica->vm_name, err) < 0)
+		return -1;
+	vm = seed_vec_at(&run->vms, run->vms.count - 1);
+	vm->uuid = replica->uuid;
+	vm->source = *source;
+	vm->has_uuid = vm->has_source = true;
+	return 0;
+}
+
+/* Who is at the other end is known once it is called: every replica that follows anybody is shown, with
+ * whom. */
+static int gather_followers(struct cli *cli, struct seed_resync *run, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	struct seed_error why = { 0 };
+	int home;
+
+	if (cli_home(cli, &home, err) < 0)
+		return -1;
+	if (seed_store_open(&store, home, NULL, false, NULL, &why) == 0)
+		return seed_store_each(store, add_follower, run, err);
+	if (why.kind == SEED_ERR_NOTFOUND)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+static int show_plan(struct cli *cli, const struct resync_args *a, struct seed_resync *run,
+		     const struct seed_dest *dest, struct seed_error *err)
+{
+	if (a->all && a->from && gather_followers(cli, run, err) < 0)
+		return -1;
+	if (a->all && a->from && !run->vms.count)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "there is no replica here that follows another site");
+	return resync_show_plan(cli, run, dest, a->from != NULL, err);
+}
+
+/* ---- all of it ---- */
+
 static int run_resync(struct cli *cli, const struct resync_args *a, const char **names,
 		      struct seed_resync *run, struct seed_error *err)
 {
@@ -257,11 +348,13 @@ static int run_resync(struct cli *cli, const struct resync_args *a, const char *
 		opt.arg = &window;
 	}
 	if (cli->dry_run)
-		return resync_show_plan(cli, run, &dest, opt.pull, err);
+		return show_plan(cli, a, run, &dest, err);
 	rc = seed_resync_run(run, &dest, &how, &opt, err);
 	/* What is wrong with the connection says more than a table of VMs not reached. */
-	if (rc < 0 && !run->peer[0] && !cli->json)
+	if (rc < 0 && !run->peer[0] && !cli->json && (run->attempts || any_waiting(run)))
 		return seed_error_prefix(err, "%s", dest.text);
+	if (rc < 0 && !run->attempts && !cli->json && run->vms.count < 2)
+		return -1;		/* nothing but its name was looked at */
 	return show(cli, a, run, seed_clock_ms() - start, rc, err);
 }
 

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/path.h"
@@ -22,15 +21,14 @@ static int look(const char *name, struct seed_replica *replica, const struct see
 		void *arg, struct seed_error *err)
 {
 	struct find *f = arg;
-	char uuid[SEED_UUID_TEXT];
 	size_t len = strlen(f->all), stem = strcspn(name, ".");
 
 	(void)why;
 	(void)err;
 	if (strcmp(name, f->wanted) != 0 &&
 	    (strncmp(name, f->wanted, stem) != 0 || f->wanted[stem]) &&
-	    (!replica || (strcmp(replica->vm_name, f->wanted) != 0 &&
-			  strcasecmp(seed_uuid_text(&replica->uuid, uuid), f->wanted) != 0)))
+	    (!replica || !seed_replica_is_called(f->wanted, &replica->site, &replica->uuid,
+						 replica->vm_name)))
 		return 0;
 	f->found++;
 	snprintf(f->folder, SEED_REPLICA_NAME, "%s", name);

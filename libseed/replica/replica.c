@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -55,6 +56,16 @@ char *seed_replica_folder_name(const struct seed_id *site, const struct seed_id 
 	}
 	snprintf(out + len, SEED_REPLICA_NAME - len, ".%s", seed_replica_tag(site, uuid, tag));
 	return out;
+}
+
+bool seed_replica_is_called(const char *wanted, const struct seed_id *site,
+			    const struct seed_id *uuid, const char *vm_name)
+{
+	char text[SEED_UUID_TEXT], folder[SEED_REPLICA_NAME];
+
+	return strcmp(vm_name, wanted) == 0 ||
+	       strcasecmp(seed_uuid_text(uuid, text), wanted) == 0 ||
+	       strcmp(seed_replica_folder_name(site, uuid, vm_name, folder), wanted) == 0;
 }
 
 bool seed_replica_name_valid(const char *name)

@@ -68,6 +68,10 @@ struct seed_replica {
 /* "web01.1a2b3c4d": name cleaned to [a-z0-9-]{1,32}, a dot, 8 hex digits of SHA-256(site || uuid). */
 char *seed_replica_folder_name(const struct seed_id *site, const struct seed_id *uuid,
 			       const char *vm_name, char *out);
+/* Is @wanted what a person calls this VM by: its name, NAME.ID (the folder name that a replica of it
+ * has) or its uuid? */
+bool seed_replica_is_called(const char *wanted, const struct seed_id *site,
+			    const struct seed_id *uuid, const char *vm_name);
 /* Is this a name that seed_replica_folder_name() can give? */
 bool seed_replica_name_valid(const char *name);
 /* The file stem of a slot in a folder: ':' becomes '+', and a leading '.' '='. No slot holds

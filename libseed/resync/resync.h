@@ -15,6 +15,7 @@
 #include "base/event.h"
 #include "base/vec.h"
 #include "image/source.h"
+#include "replica/replica.h"
 #include "trust/trust.h"
 #include "vmdef/vmdef.h"
 #include "wire/message.h"
@@ -61,10 +62,11 @@ enum seed_resync_result {
 
 struct seed_resync_vm {
 	struct seed_vmdef *def;		/* pushing: owned; NULL when pulling */
-	const struct seed_id *origin;	/* unused when pulling */
 	char *name;			/* pulling: name or uuid asked for; then the VM's name */
 	bool has_uuid;
 	struct seed_id uuid;
+	bool has_source;		/* in a plan of what would be pulled: ... */
+	struct seed_id source;		/* ... the site that it would be pulled from */
 	enum seed_resync_result result;
 	struct seed_error err;		/* why, when FAILED */
 	uint64_t generation;		/* that the replica has now */
@@ -88,6 +90,9 @@ int seed_resync_add_name(struct seed_resync *run, const char *name, struct seed_
 /* One that could not even be begun has its verdict with the others. */
 int seed_resync_add_failed(struct seed_resync *run, const char *name, const struct seed_error *why,
 			   struct seed_error *err);
+/* The site that a replica here follows, and that pulling all of them fetches it from; borrowed. NULL: none,
+ * it is promoted, or a candidate that no site was chosen for. */
+const struct seed_id *seed_resync_source(const struct seed_replica *replica);
 void seed_resync_clear(struct seed_resync *run);
 
 /**

@@ -177,21 +177,29 @@ static void note_totals(struct run *run, struct seed_session *s)
 	run->out->received += totals.received;
 }
 
+/* The last line of a candidate's history is this site's own: whom it follows was chosen. */
+const struct seed_id *seed_resync_source(const struct seed_replica *replica)
+{
+	if (replica->state == SEED_REPLICA_PROMOTED)
+		return NULL;
+	if (replica->state == SEED_REPLICA_CANDIDATE)
+		return replica->has_follows ? &replica->follows : NULL;
+	return replica->lineage.count ?
+		       &replica->lineage.timelines[replica->lineage.count - 1].writer : NULL;
+}
+
 /* Which replicas there are to pull is known once the peer is. */
 static int add_replica(const char *name, struct seed_replica *replica,
 		       const struct seed_error *why, void *arg, struct seed_error *err)
 {
 	struct run *run = ((void **)arg)[0];
 	const struct seed_session *s = ((void **)arg)[1];
-	const struct seed_timeline *last;
+	const struct seed_id *source = replica ? seed_resync_source(replica) : NULL;
 	struct seed_resync_vm *vm;
 
 	(void)name;
 	(void)why;
-	if (!replica || replica->state == SEED_REPLICA_PROMOTED || !replica->lineage.count)
-		return 0;
-	last = &replica->lineage.timelines[replica->lineage.count - 1];
-	if (!seed_id_equal(&last->writer, &s->peer->card.site))
+	if (!source || !seed_id_equal(source, &s->peer->card.site))
 		return 0;
 	if (seed_resync_add_name(run->out, replica->vm_name, err) < 0)
 		return -1;
@@ -332,11 +340,22 @@ static int connect_until_done(struct run *run, struct seed_error *err)
 	return 0;
 }
 
+/* "web01: " before its error, or "" where the error begins with the name already. @out holds
+ * SEED_QUOTED + 2. */
+static void name_before(const struct seed_resync_vm *vm, char *out)
+{
+	seed_quote(vm->name, out, SEED_QUOTED);
+	if (strncmp(vm->err.text, out, strlen(out)) == 0)
+		*out = '\0';
+	else
+		strcat(out, ": ");
+}
+
 static int verdict(const struct run *run, struct seed_error *err)
 {
 	const struct seed_resync_vm *first = NULL;
 	size_t failed = 0, count = run->out->vms.count;
-	char quoted[SEED_QUOTED];
+	char quoted[SEED_QUOTED + 2];
 
 	for (size_t i = 0; i < count; i++) {
 		const struct seed_resync_vm *vm = vm_at(run, i);
@@ -352,13 +371,13 @@ static int verdict(const struct run *run, struct seed_error *err)
 	if (!first)
 		return seed_error_set(err, SEED_ERR_PARTIAL, "%zu of %zu VMs were not reached", failed,
 				      count);
-	if (count == 1) {
-		*err = first->err;
-		return seed_error_prefix(err, "%s", seed_quote(first->name, quoted, sizeof(quoted)));
-	}
-	seed_error_set(err, failed < count ? SEED_ERR_PARTIAL : first->err.kind,
-		       "%zu of %zu VMs are not up to date, the first is %s: %s", failed, count,
-		       seed_quote(first->name, quoted, sizeof(quoted)), first->err.text);
+	name_before(first, quoted);
+	if (count == 1)
+		seed_error_set(err, first->err.kind, "%s%s", quoted, first->err.text);
+	else
+		seed_error_set(err, failed < count ? SEED_ERR_PARTIAL : first->err.kind,
+			       "%zu of %zu VMs are not up to date, the first is %s%s", failed, count,
+			       quoted, first->err.text);
 	err->sys_errno = first->err.sys_errno;
 	return -1;
 }

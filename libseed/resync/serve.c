@@ -2,7 +2,6 @@
 /* The end that is called. */
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -15,6 +14,7 @@
 
 struct search {
 	const char *name;
+	const struct seed_id *own;
 	char *definition, *vm_name;
 	struct seed_id uuid;
 	size_t found;
@@ -24,11 +24,10 @@ static int look(const struct seed_vm_file *file, const struct seed_error *why, v
 		struct seed_error *err)
 {
 	struct search *search = arg;
-	char uuid[SEED_UUID_TEXT];
 
 	(void)why;
-	if (!file || (strcmp(file->name, search->name) != 0 &&
-		      strcasecmp(seed_uuid_text(&file->uuid, uuid), search->name) != 0))
+	if (!file || !seed_replica_is_called(search->name, file->has_origin ? &file->origin : search->own,
+					     &file->uuid, file->name))
 		return 0;
 	search->found++;
 	search->uuid = file->uuid;
@@ -62,7 +61,7 @@ static int take_found(const struct seed_session *s, const struct search *search,
 			       seed_session_allows(s, &search->uuid, search->vm_name, NULL) < 0))
 		return not_for_them(s, search->name, err);
 	if (search->found > 1)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s: several VMs have that name: ask by uuid",
+		return seed_error_set(err, SEED_ERR_USAGE, "%s: several VMs have that name: ask by NAME.ID or uuid",
 				      seed_quote(search->name, quoted, sizeof(quoted)));
 	if (s->opt->find_def)
 		return s->opt->find_def(s->opt->find_arg, search->definition, &search->uuid, out, err);
@@ -75,7 +74,7 @@ static int take_found(const struct seed_session *s, const struct search *search,
 static int find_definition(struct seed_session *s, const char *name, struct seed_vmdef **out,
 			   struct seed_error *err)
 {
-	struct search search = { .name = name };
+	struct search search = { .name = name, .own = &s->opt->own->id };
 	int rc = seed_vm_file_each(s->opt->home, look, &search, err);
 
 	if (rc == 0)

@@ -207,7 +207,8 @@ int seed_vmdef_read(struct seed_vmdef **out, const char *arg, const struct seed_
 			return seed_adhoc_read(out, arg, uuid, err);
 		if (errno == ENOENT || errno == ENOTDIR)
 			return seed_error_set(err, SEED_ERR_USAGE, "%s: no such file; a VM is a "
-					      "definition file or NAME=DISK[,DISK...]",
+					      "definition file, NAME=DISK[,DISK...], or the name of one "
+					      "that was exported from here",
 					      seed_quote(arg, quoted, sizeof(quoted)));
 		return seed_error_sys(err, errno, "%s", seed_quote(arg, quoted, sizeof(quoted)));
 	}
