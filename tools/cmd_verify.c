@@ -206,6 +206,16 @@ static void print_bad(const struct seed_verify_disk *d)
 		       d->bad.count - SHOWN);
 }
 
+/* A plain resync or import believes the stamp of a disk that nobody wrote to. */
+static void print_ways_on(const char *name)
+{
+	printf("To mend it, whichever can be had first:\n"
+	       "  where its VM is:  vmseed resync --paranoid --to HERE VM   fetches what differs\n"
+	       "  without --to:     vmseed adopt --discard-changes %s, here; what differs is missing "
+	       "then,\n                    and any resync, or import of its seed, brings it\n"
+	       "  with a medium:    move its folder out of the store, and import the VM again\n", name);
+}
+
 static void print_replica(const char *name, const struct seed_verify_replica *v)
 {
 	char bytes[32], missing[32];
@@ -217,8 +227,7 @@ static void print_replica(const char *name, const struct seed_verify_replica *v)
 	       v->bad_blocks == 1 ? "s" : "",
 	       v->missing_blocks ? seed_size_text(v->missing_blocks * SEED_BLOCK_SIZE, missing) : "none");
 	if (v->bad_blocks)
-		printf("An import takes it for whole: move its folder out of the store and import the VM "
-		       "again.\n");
+		print_ways_on(name);
 }
 
 static int print_replica_json(const char *name, const struct seed_verify_replica *v,

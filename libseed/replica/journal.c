@@ -250,6 +250,20 @@ int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *
 	return 0;
 }
 
+int seed_journal_mend(int dir, const struct seed_id *site, const struct seed_id *uuid,
+		      struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int fd = -1;
+	uint8_t header[HEADER];
+
+	make_header(header, site, uuid);
+	if (seed_path_open(&fd, dir, NAME, O_WRONLY, 0, err) < 0)
+		return -1;
+	if (seed_fd_pwrite(fd, header, HEADER, 0, err) < 0 || seed_fd_sync(fd, err) < 0)
+		return seed_error_prefix(err, NAME);
+	return 0;
+}
+
 void seed_journal_close(struct seed_journal *journal)
 {
 	if (!journal)

@@ -23,6 +23,7 @@
 static int open_folder(struct seed_sync *sync, struct seed_error *err)
 {
 	int dir = sync->replica->dir;
+	struct seed_error why = { 0 };
 
 	/* One that was decided is carried out first: seed_replica_open() did, unless this very
 	 * process committed it and failed then. */
@@ -31,8 +32,14 @@ static int open_folder(struct seed_sync *sync, struct seed_error *err)
 	    seed_path_open_folder_at(&sync->dir, dir, SEED_SYNC_DIR, err) < 0 ||
 	    seed_file_sweep(sync->dir, err) < 0)
 		return -1;
-	return seed_journal_open(&sync->journal, sync->dir, &sync->replica->site,
-				 &sync->replica->uuid, sync->cancel, err);
+	if (seed_journal_open(&sync->journal, sync->dir, &sync->replica->site,
+			      &sync->replica->uuid, sync->cancel, &why) == 0)
+		return 0;
+	*err = why;
+	if (why.kind == SEED_ERR_FORMAT)
+		seed_error_set(err, SEED_ERR_FORMAT, "%s; 'vmseed resync --abort %s', at the site that has "
+			       "it, throws away what had arrived", why.text, sync->replica->name);
+	return -1;
 }
 
 int seed_sync_open(struct seed_sync **out, struct seed_replica *replica,

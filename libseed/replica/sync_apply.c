@@ -16,6 +16,9 @@
  * stamps of the disks show that nothing was written yet, the record is taken back: the old state
  * is whole, and better than a new one with blocks missing.
  *
+ * Once writing has begun there is no way back, and a journal whose header is damaged is given a new one:
+ * its entries are looked at one by one anyway.
+ *
  * A block that cannot be brought into place later, since the journal has rotten or the disk does not
  * give back what was written, goes on the missing list, and the replica is "incomplete": the
  * next resync fetches it.
@@ -316,9 +319,11 @@ static int look_first(const struct seed_replica *replica, int dir, struct seed_j
 		return -1;
 	if (*taken || *journal)
 		return 0;
-	*err = why;
-	return seed_error_prefix(err, "its disks are half way to a new state, and the journal is needed "
-				 "for the rest");
+	/* The disks are half way to the new state, and what lies in the journal is the rest of it. What
+	 * it does not give goes on the missing list, as ever, and the next resync fetches it. */
+	if (seed_journal_mend(dir, &replica->site, &replica->uuid, err) < 0)
+		return -1;
+	return seed_journal_open(journal, dir, &replica->site, &replica->uuid, NULL, err);
 }
 
 int seed_replica_finish_sync(struct seed_replica *replica, struct seed_error *err)
