@@ -206,14 +206,17 @@ static void print_bad(const struct seed_verify_disk *d)
 		       d->bad.count - SHOWN);
 }
 
-/* A plain resync or import believes the stamp of a disk that nobody wrote to. */
-static void print_ways_on(const char *name)
+/* The missing list first: without it a resync takes what was written for somebody's work, or, where the
+ * stamp still holds, does not look; and an import takes the replica for whole. */
+static void print_ways_on(const char *name, const struct seed_verify_replica *v)
 {
-	printf("To mend it, whichever can be had first:\n"
-	       "  where its VM is:  vmseed resync --paranoid --to HERE VM   fetches what differs\n"
-	       "  without --to:     vmseed adopt --discard-changes %s, here; what differs is missing "
-	       "then,\n                    and any resync, or import of its seed, brings it\n"
-	       "  with a medium:    move its folder out of the store, and import the VM again\n", name);
+	if (v->promoted)
+		printf("It is promoted: what the VM wrote since differs from then, and that is well.\n");
+	else
+		printf("To mend it: first 'vmseed adopt --discard-changes %s', which notes what differs as\n"
+		       "missing; then a resync to it, or an import of its generation, brings that anew. Where\n"
+		       "nobody wrote to it and the disk has rotten, 'vmseed resync --paranoid' alone does.\n",
+		       name);
 }
 
 static void print_replica(const char *name, const struct seed_verify_replica *v)
@@ -227,7 +230,7 @@ static void print_replica(const char *name, const struct seed_verify_replica *v)
 	       v->bad_blocks == 1 ? "s" : "",
 	       v->missing_blocks ? seed_size_text(v->missing_blocks * SEED_BLOCK_SIZE, missing) : "none");
 	if (v->bad_blocks)
-		print_ways_on(name);
+		print_ways_on(name, v);
 }
 
 static int print_replica_json(const char *name, const struct seed_verify_replica *v,

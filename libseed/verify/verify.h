@@ -65,6 +65,7 @@ struct seed_verify_replica {
 	struct seed_vec disks;		/* struct seed_verify_disk */
 	struct seed_vec problems;
 	uint64_t bytes, bad_blocks, missing_blocks;
+	bool promoted;			/* it is the VM: what differs may be its own work */
 };
 /* By folder name in @store, held against other runs meanwhile. */
 int seed_verify_replica(struct seed_verify_replica *out, int store, const char *name,

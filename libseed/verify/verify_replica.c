@@ -212,6 +212,7 @@ int seed_verify_replica(struct seed_verify_replica *out, int store, const char *
 	if (seed_replica_open(&c.replica, store, name, true, err) < 0)
 		return -1;
 	seed_manifest_init(&c.manifest);
+	out->promoted = c.replica->state == SEED_REPLICA_PROMOTED;
 	if (c.replica->state == SEED_REPLICA_SEEDING)
 		rc = seed_error_set(err, SEED_ERR_BUSY, "is seeding: finish its import first, then verify");
 	else if (c.replica->state == SEED_REPLICA_CANDIDATE)
