@@ -50,15 +50,6 @@ static uint64_t disk_bytes(const struct seed_replica *replica)
 	return sum;
 }
 
-static uint64_t missing_blocks(const struct seed_replica *replica)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < replica->disks.count; i++)
-		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
-	return sum;
-}
-
 /* What an interrupted resync brought, and the next one uses. */
 static uint64_t pending_bytes(const struct seed_replica *replica)
 {
@@ -134,7 +125,7 @@ static struct seed_json *replica_json(const struct status *s, const struct seed_
 	seed_json_set_id(item, "seed", &replica->seed);
 	seed_json_set_text(item, "captured", seed_captured_name(replica->captured));
 	seed_json_set_uint(item, "size", disk_bytes(replica));
-	seed_json_set_uint(item, "missing_blocks", missing_blocks(replica));
+	seed_json_set_uint(item, "missing_blocks", seed_replica_missing(replica));
 	seed_json_set_uint(item, "pending_bytes", pending_bytes(replica));
 	if (replica->imported > 0)
 		seed_json_set_text(item, "imported", seed_clock_text(replica->imported, time));
@@ -174,7 +165,7 @@ static bool unfinished(const struct seed_replica *replica)
 static void add_row(const struct status *s, const struct seed_replica *replica)
 {
 	char name[SEED_QUOTED], generation[24], age[32], size[32], missing[32];
-	uint64_t blocks = missing_blocks(replica);
+	uint64_t blocks = seed_replica_missing(replica);
 
 	snprintf(generation, sizeof(generation), "%" PRIu64, replica->generation);
 	out_table_row(s->table, (const char *[]){

@@ -25,4 +25,16 @@ void seed_list_diff_begin(struct seed_list_diff *diff, struct seed_list *old,
 int seed_list_diff_next(struct seed_list_diff *diff, bool *more, uint64_t *index,
 			struct seed_digest *old, struct seed_digest *new, struct seed_error *err);
 
+/**
+ * seed_list_differ() - the same by runs, of any length where they became zero
+ * @most: data blocks in one visit, at most SEED_DIFF_CHUNK
+ * @visit: @digests are the new ones of @count data blocks; NULL: they are zero
+ *
+ * Blocks that @new does not know are left out.
+ */
+int seed_list_differ(struct seed_list *old, struct seed_list *new, size_t most,
+		     int (*visit)(void *arg, uint64_t index, uint64_t count,
+				  const struct seed_digest *digests, struct seed_error *err),
+		     void *arg, struct seed_error *err);
+
 #endif

@@ -187,14 +187,6 @@ static void stamp_disks(const struct seed_replica *r)
 	}
 }
 
-static int hand_over(struct seed_source_vm *vm, struct seed_error *err)
-{
-	if (vm->handed_over)
-		return 0;
-	vm->handed_over = true;
-	return seed_source_vm_save(vm, err);
-}
-
 static int note(const struct adopting *a, struct seed_error *err)
 {
 	const struct seed_source_vm *vm = a->vm;
@@ -208,14 +200,6 @@ static int note(const struct adopting *a, struct seed_error *err)
 
 /* ---- a VM of this site ---- */
 
-static bool has_record(int home, const struct seed_id *uuid)
-{
-	char path[64], text[SEED_UUID_TEXT];
-
-	snprintf(path, sizeof(path), "vms/%s/vm.json", seed_uuid_text(uuid, text));
-	return seed_path_exists(home, path);
-}
-
 static int open_record(struct adopting *a, const struct seed_vmdef *def, struct seed_error *err)
 {
 	char uuid[SEED_UUID_TEXT];
@@ -223,7 +207,7 @@ static int open_record(struct adopting *a, const struct seed_vmdef *def, struct 
 
 	if (seed_source_vm_uuid(&id, def, a->opt->own, err) < 0)
 		return -1;
-	if (!has_record(a->opt->home, &id))
+	if (!seed_source_vm_exists(a->opt->home, &id))
 		return seed_error_set(err, SEED_ERR_NOTFOUND, "this site never exported a VM of uuid %s: "
 				      "nothing tells what its disks were", seed_uuid_text(&id, uuid));
 	if (seed_source_vm_open(&a->vm, a->opt->home, def, a->opt->own, SEED_SOURCE_VM_ANYWAY, err) < 0)
@@ -247,7 +231,7 @@ static int drop_manifest(const struct seed_replica *r, struct seed_error *err)
 /* It is a candidate: what an earlier run did not get to, and what is asked for now. */
 static int finish_again(struct adopting *a, struct seed_replica *r, struct seed_error *err)
 {
-	if (hand_over(a->vm, err) < 0 || drop_manifest(r, err) < 0)
+	if (seed_source_vm_hand_over(a->vm, false, err) < 0 || drop_manifest(r, err) < 0)
 		return -1;
 	if ((a->opt->discard && !r->discard) || a->opt->follow || !r->has_follows) {
 		r->discard |= a->opt->discard;
@@ -371,7 +355,7 @@ static int place(struct adopting *a, struct seed_candidate *c, bool move, struct
 	if (move ? seed_place_may_move(&p, err) < 0 : seed_place_copies(&p, &shared, err) < 0)
 		return -1;
 	a->out->how = move ? SEED_ADOPTED_MOVED : shared ? SEED_ADOPTED_SHARED : SEED_ADOPTED_COPIED;
-	if (hand_over(a->vm, err) < 0 || (move && seed_place_moved(&p, err) < 0))
+	if (seed_source_vm_hand_over(a->vm, false, err) < 0 || (move && seed_place_moved(&p, err) < 0))
 		return -1;
 	return seed_candidate_finish(c, a->opt->store, err);
 }
@@ -477,7 +461,7 @@ static int become_candidate(struct adopting *a, struct seed_replica *r, struct s
 		disk->size = reading->source->size;
 		disk->missing_blocks = 0;
 	}
-	if (choose_heir(a, r, err) < 0 || hand_over(a->vm, err) < 0 || place_lists(a, r, err) < 0)
+	if (choose_heir(a, r, err) < 0 || seed_source_vm_hand_over(a->vm, false, err) < 0 || place_lists(a, r, err) < 0)
 		return -1;
 	r->state = SEED_REPLICA_CANDIDATE;
 	r->discard = a->opt->discard;
@@ -500,7 +484,7 @@ static int adopt_replica(struct adopting *a, struct seed_replica *r, struct seed
 		return seed_error_set(err, SEED_ERR_USAGE, "is seeding: let it be finished first");
 	if (!a->out->already && r->state != SEED_REPLICA_PROMOTED)
 		return seed_adopt_edited(r, a->out, a->opt, err);
-	if (!has_record(a->opt->home, &r->uuid))
+	if (!seed_source_vm_exists(a->opt->home, &r->uuid))
 		return seed_error_set(err, SEED_ERR_NOTFOUND, "has no record in vms/: nothing tells what its disks "
 				      "were");
 	if (seed_source_vm_open(&a->vm, a->opt->home, &def, a->opt->own, SEED_SOURCE_VM_ANYWAY, err) < 0 ||

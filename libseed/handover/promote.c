@@ -29,15 +29,6 @@ void seed_promoted_clear(struct seed_promoted *p)
 
 /* ---- may it? ---- */
 
-static uint64_t missing_blocks(const struct seed_replica *r)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < r->disks.count; i++)
-		sum += ((struct seed_replica_disk *)seed_vec_at(&r->disks, i))->missing_blocks;
-	return sum;
-}
-
 static int check_state(const struct seed_replica *r, bool force, struct seed_error *err)
 {
 	switch (r->state) {
@@ -47,7 +38,7 @@ static int check_state(const struct seed_replica *r, bool force, struct seed_err
 	case SEED_REPLICA_INCOMPLETE:
 		return seed_error_set(err, SEED_ERR_USAGE, "it is incomplete, %" PRIu64 " blocks are missing: "
 				      "import it again from an undamaged medium, or resync it, first",
-				      missing_blocks(r));
+				      seed_replica_missing(r));
 	case SEED_REPLICA_CANDIDATE:
 		return seed_error_set(err, SEED_ERR_IDENTITY, "it is a candidate, and nothing proves yet whose "
 				      "disks they are: resync to it first");
@@ -186,15 +177,6 @@ static int open_vm(struct seed_source_vm **out, const struct seed_replica *r,
 				   SEED_SOURCE_VM_ANYWAY | SEED_SOURCE_VM_BLANK, err);
 }
 
-/* Opening a record makes its folder. */
-static bool has_record(int home, const struct seed_id *uuid)
-{
-	char path[64], text[SEED_UUID_TEXT];
-
-	snprintf(path, sizeof(path), "vms/%s/vm.json", seed_uuid_text(uuid, text));
-	return seed_path_exists(home, path);
-}
-
 static int note(const struct seed_promoted *p, const struct seed_promote_options *opt,
 		struct seed_error *err)
 {
@@ -224,7 +206,7 @@ static int promote(struct seed_promoted *p, const struct seed_promote_options *o
 	struct seed_replica *r = p->replica;
 
 	p->parent = last_timeline(&r->lineage)->id;
-	if (opt->dry_run && !has_record(opt->home, &r->uuid))
+	if (opt->dry_run && !seed_source_vm_exists(opt->home, &r->uuid))
 		return 0;
 	if (open_vm(&vm, r, opt, err) < 0 || fork_lineage(vm, r, err) < 0)
 		return -1;

@@ -113,15 +113,6 @@ static void stamp_clone(int dir, const struct seed_replica_disk *disk)
 
 /* ---- reading points ---- */
 
-static uint64_t missing_blocks(const struct seed_replica *replica)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < replica->disks.count; i++)
-		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
-	return sum;
-}
-
 /* The replica of then, its folder not open. NOTFOUND; FORMAT when it is none, or another's. */
 static int load_point(struct seed_replica **out, const struct seed_replica *replica,
 		      uint64_t generation, struct seed_error *err)
@@ -317,7 +308,7 @@ static int look_for_it(const struct seed_replica *replica, bool *there, struct s
 		return seed_error_set(err, SEED_ERR_USAGE, "its recovery point %" PRIu64 " is of another "
 				      "line of history: 'vmseed points delete %s %" PRIu64 "' makes room",
 				      replica->generation, replica->name, replica->generation);
-	*there = missing_blocks(then) <= missing_blocks(replica);
+	*there = seed_replica_missing(then) <= seed_replica_missing(replica);
 	return *there ? 0 : remove_point(replica, replica->generation, err);
 }
 
@@ -405,7 +396,7 @@ static int become(struct seed_replica *replica, const struct seed_replica *then,
 	    seed_replica_from_text(replica, text, len, err) < 0)
 		return -1;
 	if (replica->state != SEED_REPLICA_CANDIDATE)
-		replica->state = missing_blocks(replica) ? SEED_REPLICA_INCOMPLETE :
+		replica->state = seed_replica_missing(replica) ? SEED_REPLICA_INCOMPLETE :
 							   SEED_REPLICA_SEEDED;
 	return 0;
 }

@@ -254,6 +254,15 @@ int seed_replica_create(struct seed_replica **out, int store, const struct seed_
 
 /* ---- describing ---- */
 
+uint64_t seed_replica_missing(const struct seed_replica *replica)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < replica->disks.count; i++)
+		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
+	return sum;
+}
+
 static int add_disk(struct seed_vec *disks, const struct seed_manifest_disk *from,
 		    struct seed_error *err)
 {

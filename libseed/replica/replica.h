@@ -102,6 +102,8 @@ int seed_replica_save(struct seed_replica *replica, struct seed_error *err);
  * is given up). */
 int seed_replica_describe(struct seed_replica *replica, const struct seed_manifest *manifest,
 			  struct seed_error *err);
+/* Blocks of all its disks that are not right yet. */
+uint64_t seed_replica_missing(const struct seed_replica *replica);
 /* How a manifest at (@lineage, @generation) stands to the replica: as seed_lineage_compare() says, but
  * a line that forked off before the replica's generation is NEWER for a candidate that gave up
  * what came after the fork. */

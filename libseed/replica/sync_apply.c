@@ -83,9 +83,7 @@ static int save_losses(struct carry *c, uint64_t *lost, struct seed_error *err)
 {
 	enum seed_replica_state state;
 
-	*lost = 0;
-	for (size_t i = 0; i < c->next->disks.count; i++)
-		*lost += ((struct seed_replica_disk *)seed_vec_at(&c->next->disks, i))->missing_blocks;
+	*lost = seed_replica_missing(c->next);
 	state = *lost ? SEED_REPLICA_INCOMPLETE : SEED_REPLICA_CURRENT;
 	if (*lost == 0 && state == c->next->state)
 		return 0;

@@ -132,7 +132,7 @@ int seed_sync_finish_fill(struct seed_sync *sync, uint64_t *missing_blocks,
 			  struct seed_error *err)
 {
 	struct seed_replica *r = sync->replica;
-	uint64_t missing = 0;
+	uint64_t missing;
 
 	for (size_t i = 0; i < sync->count; i++)
 		if (fill_from_journal(sync, &sync->units[i], err) < 0)
@@ -140,8 +140,7 @@ int seed_sync_finish_fill(struct seed_sync *sync, uint64_t *missing_blocks,
 						 sync->units[i].slot);
 	if (seed_sync_checkpoint(sync, err) < 0)
 		return -1;
-	for (size_t i = 0; i < r->disks.count; i++)
-		missing += ((struct seed_replica_disk *)seed_vec_at(&r->disks, i))->missing_blocks;
+	missing = seed_replica_missing(r);
 	if (missing == 0) {
 		r->state = SEED_REPLICA_CURRENT;
 		if (seed_replica_save(r, err) < 0)

@@ -4,6 +4,7 @@
 #define SEED_REPLICA_SYNC_INTERNAL_H
 
 #include "base/cancel.h"
+#include "block/list_diff.h"
 #include "image/sink.h"
 #include "replica/sync.h"
 
@@ -86,15 +87,15 @@ int seed_sync_unit_checkpoint(struct seed_sync *sync, struct seed_sync_unit *uni
 int seed_sync_missing_runs(struct seed_vec *out, struct seed_list *list, uint64_t *blocks,
 			   struct seed_error *err);
 
-/* ---- sync_differ.c ---- */
-
-/* Call @visit for each run of blocks, in order, that differ between two lists of equal length:
- * the new digests of up to SEED_SYNC_BATCH_BLOCKS data blocks, or any number of zero blocks
- * (@digests NULL). Blocks that @next does not know are left out. */
-int seed_sync_differ(struct seed_list *base, struct seed_list *next,
-		     int (*visit)(void *arg, uint64_t index, uint64_t count,
-				  const struct seed_digest *digests, struct seed_error *err),
-		     void *arg, struct seed_error *err);
+/* seed_list_differ() in batches. */
+static inline int seed_sync_differ(struct seed_list *base, struct seed_list *next,
+				   int (*visit)(void *arg, uint64_t index, uint64_t count,
+						const struct seed_digest *digests,
+						struct seed_error *err),
+				   void *arg, struct seed_error *err)
+{
+	return seed_list_differ(base, next, SEED_SYNC_BATCH_BLOCKS, visit, arg, err);
+}
 
 /* ---- sync_write.c ---- */
 

@@ -69,14 +69,6 @@ static int note_rotten(struct seed_receiving *r, struct seed_error *err)
 	return seed_replica_save(replica, err);
 }
 
-static bool is_incomplete(const struct seed_receiving *r)
-{
-	for (size_t i = 0; i < r->replica->disks.count; i++)
-		if (((struct seed_replica_disk *)seed_vec_at(&r->replica->disks, i))->missing_blocks)
-			return true;
-	return false;
-}
-
 /* Everything that HEAD alone decides. *@done: the VM is done with. */
 static int look_at_head(struct seed_receiving *r, bool *done, struct seed_error *err)
 {
@@ -89,7 +81,7 @@ static int look_at_head(struct seed_receiving *r, bool *done, struct seed_error 
 		return -1;
 	if (!seed_receiver_has_all(r))
 		return 0;
-	if (is_incomplete(r)) {
+	if (seed_replica_missing(r->replica)) {
 		r->fill = true;
 		return 0;
 	}

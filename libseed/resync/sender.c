@@ -200,15 +200,6 @@ static bool proved_full(const struct seed_receipt *receipt)
 	return true;
 }
 
-/* A planned switch-over is done: nothing more is signed here. */
-static int hand_over(struct seed_session *s, struct seed_vm_reading *r, struct seed_error *err)
-{
-	if (!s->opt->final)
-		return 0;
-	r->kept->handed_over = r->kept->final = true;
-	return seed_source_vm_save(r->kept, err);
-}
-
 /* From now on this is what another site has. */
 static int note_sent(struct seed_vm_reading *r, const struct seed_receipt *receipt,
 		     struct seed_error *err)
@@ -253,7 +244,8 @@ static int take_receipt(struct seed_session *s, struct seed_vm_reading *r, struc
 		return -1;
 	vm->generation = receipt.generation;
 	vm->proved_full = proved_full(&receipt);
-	if (hand_over(s, r, err) < 0)
+	/* A planned switch-over is done: nothing more is signed here. */
+	if (s->opt->final && seed_source_vm_hand_over(r->kept, true, err) < 0)
 		return -1;
 	/* Only now is it done at both ends: who pulled a last one must not believe it before. */
 	return seed_channel_send(s->ch, SEED_FRAME_DONE, NULL, 0, err);
