@@ -119,11 +119,15 @@ static void warn_changed(struct cli *cli, const struct seed_resync *run)
 		char name[SEED_QUOTED];
 
 		if (is_done(vm) && vm->captured == SEED_CAPTURED_CHANGED)
-			cli_warn(cli, "%s changed while it was read: run it once more when it is still, "
-				 "before its replica is started", out_name(vm->name, name, sizeof(name)));
+			cli_warn(cli,
+				 "%s changed while it was read: run it once more when it is still, "
+				 "before its replica is started",
+				 out_name(vm->name, name, sizeof(name)));
 		else if (is_done(vm) && vm->captured == SEED_CAPTURED_UNPROVEN)
-			cli_warn(cli, "%s could not be held while it was read: make sure that it was not "
-				 "running", out_name(vm->name, name, sizeof(name)));
+			cli_warn(cli,
+				 "%s could not be held while it was read: make sure that it was "
+				 "not running",
+				 out_name(vm->name, name, sizeof(name)));
 	}
 }
 
@@ -141,7 +145,8 @@ static void note_counts(struct cli *cli, const struct seed_resync *run)
 	}
 }
 
-/* What crossed says nothing of what was brought about: where a VM is not up to date, that comes first. */
+/* What crossed says nothing of what was brought about: where a VM is not up to date, that comes
+ * first. */
 static void print_traffic(const struct seed_resync *run, const char *dest, bool pulled, uint64_t ms)
 {
 	char sent[32], received[32], where[SEED_QUOTED];
@@ -160,7 +165,8 @@ static void print_traffic(const struct seed_resync *run, const char *dest, bool 
 		       (double)ms / 1000, pulled ? "from" : "to", run->peer,
 		       out_name(dest, where, sizeof(where)));
 	else
-		printf("\n%zu of %zu VMs up to date. It took %s sent, %s received and %.1f s, with %s (%s).\n",
+		printf("\n%zu of %zu VMs up to date. It took %s sent, %s received and %.1f s, with "
+		       "%s (%s).\n",
 		       done, run->vms.count, sent, received, (double)ms / 1000, run->peer,
 		       out_name(dest, where, sizeof(where)));
 }

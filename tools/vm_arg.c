@@ -64,7 +64,8 @@ int vm_arg_of_record(void *arg, const char *definition, const struct seed_id *uu
 	if (err->kind != SEED_ERR_NOTFOUND)
 		return -1;
 	return seed_error_set(err, SEED_ERR_USAGE,
-			      "where its definition is was not noted yet: name the file, or NAME=DISK, once");
+			      "where its definition is was not noted yet: name the file, or "
+			      "NAME=DISK, once");
 }
 
 /* ---- records ---- */
@@ -75,7 +76,8 @@ struct record {
 };
 
 struct records {
-	const char *wanted;		/* a name, NAME.ID or uuid; NULL: all that may be signed for */
+	const char *wanted;		/* a name, NAME.ID or uuid; NULL: all that may be signed
+					 * for */
 	const struct seed_id *site;	/* this one */
 	struct seed_vec found;		/* struct record */
 };
@@ -98,10 +100,11 @@ static int look(const struct seed_vm_file *file, const struct seed_error *why, v
 	struct record record = { 0 };
 
 	(void)why;
-	if (!file || (r->wanted ? !seed_replica_is_called(r->wanted,
-							  file->has_origin ? &file->origin : r->site,
-							  &file->uuid, file->name) :
-				  file->handed_over))
+	if (!file ||
+	    (r->wanted ?
+		     !seed_replica_is_called(r->wanted, file->has_origin ? &file->origin : r->site,
+					     &file->uuid, file->name) :
+		     file->handed_over))
 		return 0;
 	record.uuid = file->uuid;
 	record.name = strdup(file->name);
@@ -195,7 +198,8 @@ int vm_arg_read(struct cli *cli, struct seed_vmdef **out, const char *arg,
 
 	if (read_replica_or_file(cli, out, arg, uuid, err) == 0)
 		return 0;
-	/* What exists, or has '=' or '/', was meant as what it looks like: its error is the right one. */
+	/* What exists, or has '=' or '/', was meant as what it looks like: its error is the right
+	 * one. */
 	if (uuid || !vm_arg_is_name(arg) || strchr(arg, '/') || err->kind != SEED_ERR_USAGE ||
 	    cli_home(cli, &home, NULL) < 0 || find_records(cli, home, arg, &r, NULL) < 0 ||
 	    r.found.count == 0)

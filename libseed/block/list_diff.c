@@ -52,11 +52,13 @@ static int load(struct seed_list_diff *diff, struct seed_error *err)
 		both = old.count < new.count ? old.count : new.count;
 		if (old.kind != new.kind || old.kind == SEED_BLOCK_DATA) {
 			diff->chunk = diff->at;
-			/* Not only this run: where short runs change about, each would be a look. */
+			/* Not only this run: where short runs change about, each would be a
+			 * look. */
 			both = diff->blocks - diff->at;
 			diff->chunk_count = both < SEED_DIFF_CHUNK ? (size_t)both : SEED_DIFF_CHUNK;
-			return get(diff->old, diff->at, diff->olds, diff->chunk_count, err) < 0 ? -1 :
-			       get(diff->new, diff->at, diff->news, diff->chunk_count, err);
+			return get(diff->old, diff->at, diff->olds, diff->chunk_count, err) < 0 ?
+				       -1 :
+				       get(diff->new, diff->at, diff->news, diff->chunk_count, err);
 		}
 		diff->at += both;
 	}

@@ -13,7 +13,8 @@
 struct seed_own_wanted {
 	const struct seed_id *uuid;	/* of a VM whose list SLOT.list was just taken */
 	const char *slot;
-	struct seed_vec runs;		/* struct seed_run of kind DATA; result, freed by the caller */
+	struct seed_vec runs;		/* struct seed_run of kind DATA; result, freed by the
+					 * caller */
 	uint64_t blocks;		/* own blocks in all; result */
 	uint32_t compared;		/* with so many other VMs; result */
 };

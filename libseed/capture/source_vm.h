@@ -35,8 +35,8 @@ struct seed_source_vm {
 };
 
 #define SEED_SOURCE_VM_ANYWAY 1u	/* open one that was handed over, too */
-#define SEED_SOURCE_VM_BLANK 2u		/* begin no timeline: without a record, @lineage has none, and the
-					 * caller fills it in and saves it */
+#define SEED_SOURCE_VM_BLANK 2u		/* begin no timeline: without a record, @lineage has none,
+					 * and the caller fills it in and saves it */
 
 /**
  * seed_source_vm_open() - the record of a VM
@@ -53,8 +53,8 @@ void seed_source_vm_close(struct seed_source_vm *vm);
 static inline void seed_source_vm_closep(struct seed_source_vm **v) { seed_source_vm_close(*v); }
 /* Make lineage, generation, origin, definition and handed_over durable as they are now. */
 int seed_source_vm_save(struct seed_source_vm *vm, struct seed_error *err);
-/* Another site goes on with it, @final: by a last resync. Durable on return; this site signs no more
- * of it. */
+/* Another site goes on with it, @final: by a last resync. Durable on return; this site signs no
+ * more of it. */
 int seed_source_vm_hand_over(struct seed_source_vm *vm, bool final, struct seed_error *err);
 /* Note where @def was read from, durable on return; written only when it differs. What cannot be
  * found again later (its path is gone, too long, not UTF-8) is NULL, and no error. */

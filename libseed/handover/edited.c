@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A replica that was written to: started by mistake, say. What was written is given up by putting the
- * blocks that differ on the missing list, and the next resync brings them anew.
+ * A replica that was written to: started by mistake, say. What was written is given up by putting
+ * the blocks that differ on the missing list, and the next resync brings them anew.
  *
- * The lists go first, each for itself, then replica.json counts them: a crash between leaves a list that
- * names blocks which do differ, and the next run goes on.
+ * The lists go first, each for itself, then replica.json counts them: a crash between leaves a list
+ * that names blocks which do differ, and the next run goes on.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -89,11 +89,14 @@ static int adopt_edited(struct seed_replica *r, struct seed_proof *proofs,
 	out->edited = true;
 	out->unsent = out->changed_blocks > 0;
 	if (!out->changed_blocks)
-		return seed_error_set(err, SEED_ERR_USAGE, "is %s and holds what it should: it needs no adopting",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "is %s and holds what it should: it needs no adopting",
 				      seed_replica_state_name(r->state));
 	if (!opt->discard)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "%" PRIu64 " block%s (%s) %s written since its "
-				      "last sync and would be lost: give them up with --discard-changes",
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "%" PRIu64 " block%s (%s) %s written since its "
+				      "last sync and would be lost: give them up with "
+				      "--discard-changes",
 				      out->changed_blocks, out->changed_blocks == 1 ? "" : "s",
 				      seed_size_text(out->changed_bytes, size),
 				      out->changed_blocks == 1 ? "was" : "were");
@@ -107,7 +110,8 @@ static int adopt_edited(struct seed_replica *r, struct seed_proof *proofs,
 
 		/* Without it the next resync reads the disk, no more. */
 		seed_replica_slot_stem(disk->slot, stem);
-		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size), NULL);
+		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size),
+					 NULL);
 	}
 	return seed_history_note(opt->home, opt->own, &(struct seed_history_entry){
 		.event = "adopt", .site = &r->site, .uuid = &r->uuid, .name = r->vm_name,

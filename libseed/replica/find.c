@@ -92,5 +92,6 @@ int seed_replica_find_vm(char *folder, int store, const struct seed_id *site,
 	seed_replica_tag(site, uuid, f.tag);
 	if (seed_path_each(store, ".", SEED_STORE_NAMES_MAX, look_at_name, &f, err) < 0)
 		return -1;
-	return f.found ? 0 : seed_error_set(err, SEED_ERR_NOTFOUND, "there is no replica of this VM");
+	return f.found ? 0 :
+			 seed_error_set(err, SEED_ERR_NOTFOUND, "there is no replica of this VM");
 }

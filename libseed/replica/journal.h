@@ -29,8 +29,8 @@ struct seed_journal;
 int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *site,
 		      const struct seed_id *uuid, const struct seed_cancel *cancel,
 		      struct seed_error *err);
-/* Give one whose header is damaged a new one: its entries stand for themselves, each by its digest. Only
- * where nothing better is to be had, for a header says whose they are. */
+/* Give one whose header is damaged a new one: its entries stand for themselves, each by its digest.
+ * Only where nothing better is to be had, for a header says whose they are. */
 int seed_journal_mend(int dir, const struct seed_id *site, const struct seed_id *uuid,
 		      struct seed_error *err);
 void seed_journal_close(struct seed_journal *journal);	/* not synced; NULL is fine */

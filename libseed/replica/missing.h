@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The missing list of a disk: a file of runs (start:u64 count:u64, little-endian, rising, not touching)
- * behind a 16-byte header ("VMSEEDMS" version:u16=1 zero[6]). No file: nothing is missing.
+ * The missing list of a disk: a file of runs (start:u64 count:u64, little-endian, rising, not
+ * touching) behind a 16-byte header ("VMSEEDMS" version:u16=1 zero[6]). No file: nothing is
+ * missing.
  */
 #ifndef SEED_REPLICA_MISSING_H
 #define SEED_REPLICA_MISSING_H

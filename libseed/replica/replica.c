@@ -259,7 +259,8 @@ uint64_t seed_replica_missing(const struct seed_replica *replica)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < replica->disks.count; i++)
-		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
+		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))
+			       ->missing_blocks;
 	return sum;
 }
 

@@ -30,7 +30,8 @@ int seed_replica_remove_next(const struct seed_replica *replica, struct seed_err
 /* Finish the moves of a replica that is "switching". */
 int seed_replica_finish_switch(struct seed_replica *replica, struct seed_error *err);
 
-/* Carry out what sync/ has decided (sync.h); @replica is read anew then. Nothing decided is fine. */
+/* Carry out what sync/ has decided (sync.h); @replica is read anew then. Nothing decided is
+ * fine. */
 int seed_replica_finish_sync(struct seed_replica *replica, struct seed_error *err);
 
 #endif

@@ -137,7 +137,8 @@ static int hold_disk(const struct seed_replica *replica, struct seed_sync_unit *
 	    identify(unit->fd, &unit->identity, err) < 0)
 		return -1;
 	if (seed_image_has_writer(unit->fd))
-		return seed_error_set(err, SEED_ERR_BUSY, "another program has it open for writing");
+		return seed_error_set(err, SEED_ERR_BUSY,
+				      "another program has it open for writing");
 	unit->stamped = seed_stamp_read(&stamp, replica->dir, unit->names.stem, NULL) == 0 &&
 			seed_stamp_proves_set_back(&stamp, &unit->identity);
 	return 0;

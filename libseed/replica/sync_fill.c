@@ -96,7 +96,8 @@ static int fill_from_journal(struct seed_sync *sync, struct seed_sync_unit *unit
 			if (seed_digest_kind(&put.digest) == SEED_BLOCK_MISSING)
 				continue;
 			if (seed_digest_kind(&put.digest) == SEED_BLOCK_DATA) {
-				if (seed_journal_read(sync->journal, &put.digest, buf, &len, NULL) < 0)
+				if (seed_journal_read(sync->journal, &put.digest, buf, &len, NULL) <
+				    0)
 					continue;
 				data = buf;
 			}

@@ -15,7 +15,8 @@
 
 /* ---- BASE ---- */
 
-/* The offer's base is what the replica's own list says; what is missing or rotten does not matter. */
+/* The offer's base is what the replica's own list says; what is missing or rotten does not
+ * matter. */
 static bool base_is_equal(const struct seed_receiving_disk *d, const struct seed_offer_disk *o)
 {
 	struct seed_digest root;
@@ -140,8 +141,8 @@ static int take_file(struct seed_receiving *r, const struct seed_frame *f, struc
 
 /* ---- CHANGES ---- */
 
-static int take_run(struct seed_receiving_disk *d, struct seed_cursor *c, const struct seed_frame *f,
-		    struct seed_error *err)
+static int take_run(struct seed_receiving_disk *d, struct seed_cursor *c,
+		    const struct seed_frame *f, struct seed_error *err)
 {
 	uint64_t start = seed_cursor_u64(c);
 	uint32_t count = seed_cursor_u32(c), kind = seed_cursor_u32(c);

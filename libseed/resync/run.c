@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The end that calls: connecting, doing the VMs one after the other, and beginning anew with growing
- * pauses when the connection broke. A VM that ended the connection by its own fault (a source that
- * cannot be read, say) has its verdict, and a new connection goes on with the next one: only a
- * broken link is worth another try.
+ * The end that calls: connecting, doing the VMs one after the other, and beginning anew with
+ * growing pauses when the connection broke. A VM that ended the connection by its own fault (a
+ * source that cannot be read, say) has its verdict, and a new connection goes on with the next one:
+ * only a broken link is worth another try.
  */
 #include <errno.h>
 #include <poll.h>
@@ -299,10 +299,11 @@ static int pause_for(const struct run *run, unsigned int ms, struct seed_error *
 static bool goes_on(const struct run *run, const struct seed_error *why, size_t before,
 		    unsigned int *tries)
 {
-	if ((run->out->vms.count && count_waiting(run) == 0) || why->kind == SEED_ERR_CANCELLED || !may_go_on(run))
+	if ((run->out->vms.count && count_waiting(run) == 0) || why->kind == SEED_ERR_CANCELLED ||
+	    !may_go_on(run))
 		return false;
-	/* Whoever never said a word (no such host, no home there) will not a second later either: only
-	 * a link that stood is worth it. */
+	/* Whoever never said a word (no such host, no home there) will not a second later either:
+	 * only a link that stood is worth it. */
 	if (why->kind == SEED_ERR_LINK)
 		return run->out->received && (*tries)++ < run->opt->retries;
 	/* A VM's own fault: the others have not had their turn. */
@@ -331,8 +332,8 @@ static int connect_until_done(struct run *run, struct seed_error *err)
 		if (why.kind != SEED_ERR_LINK)
 			continue;
 		seed_event_note(run->opt->events, SEED_EVENT_WARNING,
-				"%s; trying again in %u s (%u of %u)", why.text, pause / 1000, tries,
-				run->opt->retries);
+				"%s; trying again in %u s (%u of %u)", why.text, pause / 1000,
+				tries, run->opt->retries);
 		if (pause_for(run, pause, err) < 0)
 			return -1;
 		pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
@@ -369,15 +370,15 @@ static int verdict(const struct run *run, struct seed_error *err)
 	if (!failed)
 		return 0;
 	if (!first)
-		return seed_error_set(err, SEED_ERR_PARTIAL, "%zu of %zu VMs were not reached", failed,
-				      count);
+		return seed_error_set(err, SEED_ERR_PARTIAL, "%zu of %zu VMs were not reached",
+				      failed, count);
 	name_before(first, quoted);
 	if (count == 1)
 		seed_error_set(err, first->err.kind, "%s%s", quoted, first->err.text);
 	else
 		seed_error_set(err, failed < count ? SEED_ERR_PARTIAL : first->err.kind,
-			       "%zu of %zu VMs are not up to date, the first is %s%s", failed, count,
-			       quoted, first->err.text);
+			       "%zu of %zu VMs are not up to date, the first is %s%s", failed,
+			       count, quoted, first->err.text);
 	err->sys_errno = first->err.sys_errno;
 	return -1;
 }
