@@ -4,6 +4,7 @@
 #define SEED_REPLICA_SYNC_INTERNAL_H
 
 #include "base/cancel.h"
+#include "block/grid.h"
 #include "block/list_diff.h"
 #include "image/sink.h"
 #include "replica/sync.h"
