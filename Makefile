@@ -70,7 +70,7 @@ CLI_STORIES	= $(filter-out %/lib.sh,$(wildcard tests/cli/*.sh))
 INTEROP_STORIES	= $(wildcard tests/interop/*.sh)
 CRASH_STORIES	= $(wildcard tests/crash/*.sh)
 MAN_PAGES	= $(wildcard man/*.[1-9])
-LINT		= tests/layers.sh tests/man.sh tests/schemas.py
+LINT		= tests/layers.sh tests/lines.sh tests/man.sh tests/schemas.py
 RUN		= VMSEED=$(abspath $(O)/vmseed) BUILD=$(abspath $(O)) CC="$(CC)" tests/run.sh
 AGAIN		= +@$(MAKE) --no-print-directory \
 		  $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -176,6 +176,10 @@ check-man:
 check-bare:
 	@tests/bare.sh
 
+## lines: no line of the C is over 100 columns
+lines:
+	@tests/lines.sh
+
 ## layers: includes point down, headers stand alone, no stray or mutable globals
 layers: $(LIBSEED)
 	@BUILD=$(abspath $(O)) CC="$(CC)" tests/layers.sh
@@ -230,7 +234,7 @@ clean:
 help:
 	@sed -n 's/^## \([a-z-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-.PHONY: all unit check-cuts check-fleet check-asan check-tsan check-clang check-man check-bare layers fuzz \
+.PHONY: all unit check-cuts check-fleet check-asan check-tsan check-clang check-man check-bare layers lines fuzz \
 	fuzz-count bench demo install clean help FORCE
 
 # The settings of the last build; every object depends on them.

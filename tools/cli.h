@@ -58,7 +58,8 @@ struct cli {
 	bool quiet;			/* -q: no progress and no notes; warnings stay */
 	bool yes;			/* -y: never answers a fingerprint or an identity */
 	unsigned int verbose;		/* -v, counted */
-	unsigned int jobs;		/* -j: worker threads, 1 to CLI_JOBS_MAX; default: CPUs we may use */
+	unsigned int jobs;		/* -j: worker threads, 1 to CLI_JOBS_MAX; default: CPUs we
+					 * may use */
 	uint64_t memory;		/* --memory in bytes; default: a quarter of RAM */
 
 	const struct seed_cancel *cancel;	/* set by SIGINT, SIGTERM, SIGHUP: pass it down */
@@ -73,8 +74,8 @@ struct cli_usage {
 	const char *args;		/* after the options: "VM..."; NULL: none */
 	const char *about;		/* one or two sentences */
 	const char *examples[4];	/* whole command lines; two at least */
-	/* With verbs: what runs when the first argument is none of them, or there is none; NULL: that is
-	 * an error. argv[0] is its to overwrite, as everywhere. */
+	/* With verbs: what runs when the first argument is none of them, or there is none; NULL:
+	 * that is an error. argv[0] is its to overwrite, as everywhere. */
 	int (*otherwise)(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 };
 

@@ -125,8 +125,8 @@ int cli_dispatch(struct cli *cli, int argc, const char **argv, const struct cli_
 
 	if (state->depth < CLI_DEPTH)
 		state->frames[state->depth].verbs = table;
-	/* The context lives on while the command runs: it owns what @args points to. The array itself
-	 * is a copy, since the command puts its own name in. */
+	/* The context lives on while the command runs: it owns what @args points to. The array
+	 * itself is a copy, since the command puts its own name in. */
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL, use);
 	if (cli_parse(cli, ctx, err) < 0)
 		return -1;

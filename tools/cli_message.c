@@ -61,7 +61,8 @@ static void say(struct cli *cli, enum seed_event_kind kind, const char *fmt, va_
 		return;
 	}
 	event.text = text;
-	fflush(stdout);		/* where both streams are one file, what was printed before stays before */
+	fflush(stdout);		/* where both streams are one file, what was printed before stays
+				 * before */
 	seed_event_send(cli_events(cli), &event);
 }
 

@@ -59,37 +59,48 @@ static void print_text(const struct cli *cli, const struct seed_adopted *a)
 	const char *name = out_name(a->vm_name, buf, sizeof(buf));
 
 	if (a->edited && a->already) {
-		printf("%s: what differs is missing already, and the next resync or import of generation %" PRIu64
-		       " brings\nit anew.\n", a->folder, a->generation);
-		return;
-	}
-	if (a->edited) {
-		printf("%s: %" PRIu64 " block%s (%s) that %s written to it %s given up: missing now, and the next "
-		       "resync\nor import of generation %" PRIu64 " brings %s anew.\n", a->folder,
-		       a->changed_blocks, a->changed_blocks == 1 ? "" : "s",
-		       seed_size_text(a->changed_bytes, size), a->changed_blocks == 1 ? "was" : "were",
-		       cli->dry_run ? "would be" : a->changed_blocks == 1 ? "is" : "are", a->generation,
-		       a->changed_blocks == 1 ? "it" : "them");
-		return;
-	}
-	if (a->already) {
-		printf("%s is adopted already: replica %s, a candidate at generation %" PRIu64 ".\n", name,
+		printf("%s: what differs is missing already, and the next resync or import of "
+		       "generation %" PRIu64 " brings\nit anew.\n",
 		       a->folder, a->generation);
 		return;
 	}
+	if (a->edited) {
+		printf("%s: %" PRIu64
+		       " block%s (%s) that %s written to it %s given up: missing now, and the next "
+		       "resync\nor import of generation %" PRIu64 " brings %s anew.\n",
+		       a->folder, a->changed_blocks, a->changed_blocks == 1 ? "" : "s",
+		       seed_size_text(a->changed_bytes, size),
+		       a->changed_blocks == 1 ? "was" : "were",
+		       cli->dry_run	      ? "would be" :
+		       a->changed_blocks == 1 ? "is" :
+						"are",
+		       a->generation, a->changed_blocks == 1 ? "it" : "them");
+		return;
+	}
+	if (a->already) {
+		printf("%s is adopted already: replica %s, a candidate at generation %" PRIu64
+		       ".\n",
+		       name, a->folder, a->generation);
+		return;
+	}
 	printf("%s %s at generation %" PRIu64 " as replica %s: %s.\n",
-	       cli->dry_run ? "Would adopt" : "Adopted", name, a->generation, a->folder, disks[a->how]);
+	       cli->dry_run ? "Would adopt" : "Adopted", name, a->generation, a->folder,
+	       disks[a->how]);
 	if (a->changed_blocks)
-		printf("%" PRIu64 " block%s (%s) written after the last sync %s.\n", a->changed_blocks,
-		       a->changed_blocks == 1 ? "" : "s", seed_size_text(a->changed_bytes, size),
+		printf("%" PRIu64 " block%s (%s) written after the last sync %s.\n",
+		       a->changed_blocks, a->changed_blocks == 1 ? "" : "s",
+		       seed_size_text(a->changed_bytes, size),
 		       cli->dry_run ? "would be given up" : "are given up");
 	else if (a->unsent)
-		printf("What no other site got of it %s given up.\n", cli->dry_run ? "would be" : "is");
+		printf("What no other site got of it %s given up.\n",
+		       cli->dry_run ? "would be" : "is");
 	else
 		printf("Nothing was written after the last sync.\n");
 	if (!cli->dry_run)
-		printf("\nNext: 'vmseed resync' at the site that goes on with it proves the candidate and brings the\n"
-		       "differences. Nothing of %s is exported here until 'vmseed promote'.\n", name);
+		printf("\nNext: 'vmseed resync' at the site that goes on with it proves the "
+		       "candidate and brings the\n"
+		       "differences. Nothing of %s is exported here until 'vmseed promote'.\n",
+		       name);
 }
 
 /* What was counted is shown also when it is the reason for the refusal. */
@@ -123,7 +134,8 @@ static int adopt_vm(struct cli *cli, const char *arg, const char *uuid_text,
 
 	if (uuid_text && seed_uuid_parse(&uuid, uuid_text, err) < 0) {
 		err->kind = SEED_ERR_USAGE;
-		return seed_error_prefix(err, "--uuid %s", seed_quote(uuid_text, quoted, sizeof(quoted)));
+		return seed_error_prefix(err, "--uuid %s",
+					 seed_quote(uuid_text, quoted, sizeof(quoted)));
 	}
 	if (seed_vmdef_read(&def, arg, uuid_text ? &uuid : NULL, err) < 0)
 		return -1;
@@ -139,12 +151,16 @@ static int adopt_replica(struct cli *cli, const char *name, const struct seed_ad
 	int rc;
 
 	if (opt->in_place)
-		return seed_error_set(err, SEED_ERR_USAGE, "--in-place is for a VM's own disks: those of a replica "
-				      "are in the store already");
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "--in-place is for a VM's own disks: those of a replica are "
+				      "in the store already");
 	if (seed_replica_find(folder, opt->store, name, err) < 0) {
 		if (err->kind == SEED_ERR_NOTFOUND)
-			return seed_error_set(err, SEED_ERR_USAGE, "%s: no such file and no such replica: give the "
-					      "VM's definition, NAME=DISK[,DISK...], or a promoted replica", name);
+			return seed_error_set(err, SEED_ERR_USAGE,
+					      "%s: no such file and no such replica: give the VM's "
+					      "definition, NAME=DISK[,DISK...], or a promoted "
+					      "replica",
+					      name);
 		return -1;
 	}
 	rc = seed_adopt_replica(&adopted, folder, opt, err);
@@ -166,7 +182,8 @@ static int run(struct cli *cli, const char *arg, const char *uuid, const char *f
 		if (seed_trust_find(&heir, opt->trust, follow, err) < 0)
 			return cli_named(err);
 		if (heir->own)
-			return seed_error_set(err, SEED_ERR_USAGE, "--follow %s: that is this site", follow);
+			return seed_error_set(err, SEED_ERR_USAGE, "--follow %s: that is this site",
+					      follow);
 		opt->follow = &heir->card.site;
 	}
 	if (seed_store_open(&store, opt->home, NULL, !cli->dry_run, NULL, &why) < 0) {
@@ -201,16 +218,20 @@ int cmd_adopt(struct cli *cli, int argc, const char **argv, struct seed_error *e
 		  "give up what was written since the last sync", NULL },
 		{ "follow", 0, POPT_ARG_STRING, &follow, 0,
 		  "the site that goes on with the VM, where it can be several", "SITE" },
-		{ "uuid", 0, POPT_ARG_STRING, &uuid, 0, "of a VM that is named by its disks", "UUID" },
+		{ "uuid", 0, POPT_ARG_STRING, &uuid, 0,
+		  "of a VM that is named by its disks", "UUID" },
 		POPT_TABLEEND
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "VM",
-			.about = "Make a VM that another site goes on with, or a replica that was promoted\n"
-				 "here, a replica that it can be brought up to date as: its disks are\n"
+			.about = "Make a VM that another site goes on with, or a replica that was "
+				 "promoted\n"
+				 "here, a replica that it can be brought up to date as: its disks "
+				 "are\n"
 				 "read, and only differences will travel.",
-			.examples = { "vmseed adopt web01.xml", "vmseed adopt --in-place web01=/srv/web01.img",
+			.examples = { "vmseed adopt web01.xml",
+				      "vmseed adopt --in-place web01=/srv/web01.img",
 				      "vmseed adopt --discard-changes web01" } });
 
 	if (cli_parse(cli, ctx, err) < 0 || cli_need_args(ctx, 1, 1, err) < 0)

@@ -97,7 +97,8 @@ static int would_create(struct cli *cli, const char *name, struct seed_error *er
 		if (cli_home(cli, &home, err) < 0)
 			return -1;
 		if (seed_site_exists(home))
-			return seed_error_set(err, SEED_ERR_USAGE, "this home has its keys already");
+			return seed_error_set(err, SEED_ERR_USAGE,
+					      "this home has its keys already");
 	}
 	if (cli->json) {
 		struct seed_json *doc = out_json_new("key");
@@ -145,7 +146,8 @@ static int key_new(struct cli *cli, int argc, const char **argv, struct seed_err
 	/* Before a passphrase is asked for in vain; seed_site_create() decides. */
 	if (seed_site_exists(home))
 		return seed_error_set(err, SEED_ERR_USAGE,
-				      "this home has its keys already ('vmseed key list' shows them)");
+				      "this home has its keys already ('vmseed key list' shows "
+				      "them)");
 	if (create(cli, home, name, prompt, err) < 0)
 		return -1;
 	return print_new(cli, err);
@@ -245,7 +247,8 @@ static int key_card(struct cli *cli, int argc, const char **argv, struct seed_er
 {
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL,
 		&(struct cli_usage){
-			.about = "Print this site's card, which other sites trust; its fingerprint\n"
+			.about = "Print this site's card, which other sites trust; its "
+				 "fingerprint\n"
 				 "goes to stderr.",
 			.examples = { "vmseed key card > hq.card",
 				      "vmseed key card | ssh dr tee hq.card" } });

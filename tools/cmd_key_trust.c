@@ -155,7 +155,8 @@ int cmd_key_trust(struct cli *cli, int argc, const char **argv, struct seed_erro
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "CARD",
-			.about = "Trust another site: pin its card, a file or '-' for stdin, after\n"
+			.about = "Trust another site: pin its card, a file or '-' for stdin, "
+				 "after\n"
 				 "comparing its fingerprint.",
 			.examples = { "vmseed key trust dr.card",
 				      "vmseed key trust dr.card --fingerprint "

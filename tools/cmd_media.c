@@ -70,7 +70,8 @@ static int media_prepare(struct cli *cli, int argc, const char **argv, struct se
 		&(struct cli_usage){
 			.args = "DIR",
 			.about = "Enrol the mounted medium in DIR: write a signed label into "
-				 "DIR/vmseed.\nNothing is formatted, and nothing else on it is touched.",
+				 "DIR/vmseed.\nNothing is formatted, and nothing else on it is "
+				 "touched.",
 			.examples = { "vmseed media prepare /media/caddy",
 				      "vmseed media prepare --label 'blue caddy' /media/caddy" } });
 
@@ -100,7 +101,8 @@ int cmd_media(struct cli *cli, int argc, const char **argv, struct seed_error *e
 	static const struct cli_usage use = {
 		.args = "COMMAND [ARGUMENT...]",
 		.about = "The media that sets of VMs travel on.",
-		.examples = { "vmseed media prepare /media/caddy", "vmseed media show /media/caddy" },
+		.examples = { "vmseed media prepare /media/caddy",
+			      "vmseed media show /media/caddy" },
 	};
 
 	return cli_dispatch(cli, argc, argv, verbs, &use, err);

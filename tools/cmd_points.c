@@ -170,7 +170,8 @@ static int points_list(struct cli *cli, int argc, const char **argv, struct seed
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL,
 		&(struct cli_usage){
 			.args = "[REPLICA]",
-			.about = "List the recovery points of all replicas, or of one, and where each\n"
+			.about = "List the recovery points of all replicas, or of one, and where "
+				 "each\n"
 				 "lies: its disks can be read by path.",
 			.examples = { "vmseed points", "vmseed points --json web01" } });
 
@@ -191,8 +192,10 @@ static int generation_of(uint64_t *out, const char *text, struct seed_error *err
 	errno = 0;
 	*out = strtoull(text, &end, 10);
 	if (errno || *end || *text < '0' || *text > '9' || *out > SEED_GENERATION_MAX)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s is no generation: give a number that "
-				      "'vmseed points' lists", seed_quote(text, quoted, sizeof(quoted)));
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s is no generation: give a number that 'vmseed points' "
+				      "lists",
+				      seed_quote(text, quoted, sizeof(quoted)));
 	return 0;
 }
 
@@ -210,8 +213,9 @@ static int find(struct points *p, const char **args, struct seed_replica **repli
 		return -1;
 	if (open_store(p, &store, err) < 0 || seed_replica_find(folder, store, args[0], err) < 0)
 		return cli_named(err);
-	if ((p->cli->dry_run ? seed_replica_open(replica, store, folder, false, err) :
-			       seed_replica_open_watched(replica, store, folder, &watch, err)) < 0 ||
+	if ((p->cli->dry_run ?
+		     seed_replica_open(replica, store, folder, false, err) :
+		     seed_replica_open_watched(replica, store, folder, &watch, err)) < 0 ||
 	    seed_points_list(&points, *replica, err) < 0)
 		return -1;
 	for (size_t i = 0; i < points.count; i++) {
@@ -219,8 +223,10 @@ static int find(struct points *p, const char **args, struct seed_replica **repli
 		if (out->generation == generation)
 			return 0;
 	}
-	return seed_error_set(err, SEED_ERR_USAGE, "replica %s has no recovery point of generation %"
-			      PRIu64 " ('vmseed points' lists them)", folder, generation);
+	return seed_error_set(err, SEED_ERR_USAGE,
+			      "replica %s has no recovery point of generation %" PRIu64
+			      " ('vmseed points' lists them)",
+			      folder, generation);
 }
 
 static int print_done(struct cli *cli, const char *doc_name, const struct seed_replica *replica,
@@ -243,7 +249,8 @@ static int points_restore(struct cli *cli, int argc, const char **argv, struct s
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL,
 		&(struct cli_usage){
 			.args = "REPLICA GENERATION",
-			.about = "Make a replica what it was at a recovery point. Its present state\n"
+			.about = "Make a replica what it was at a recovery point. Its present "
+				 "state\n"
 				 "becomes a point first.",
 			.examples = { "vmseed points restore web01 12",
 				      "vmseed points restore --dry-run web01 12" } });
@@ -255,8 +262,10 @@ static int points_restore(struct cli *cli, int argc, const char **argv, struct s
 		return -1;
 	was = replica->generation;
 	if (point.broken)
-		return seed_error_set(err, SEED_ERR_FORMAT, "replica %s: recovery point %" PRIu64
-				      " cannot be understood: its disks can still be copied by path",
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "replica %s: recovery point %" PRIu64
+				      " cannot be understood: its disks can still be copied by "
+				      "path",
 				      replica->name, point.generation);
 	if (cli->dry_run ? seed_points_may(replica, err) < 0 :
 			   seed_points_restore(replica, point.generation, err) < 0)
@@ -309,8 +318,11 @@ int cmd_points(struct cli *cli, int argc, const char **argv, struct seed_error *
 	};
 	static const struct cli_usage use = {
 		.args = "[REPLICA | COMMAND ARGUMENT...]",
-		.about = "Recovery points: earlier states of replicas. Without a command they are listed.",
-		.examples = { "vmseed points", "vmseed points web01", "vmseed points restore web01 12",
+		.about = "Recovery points: earlier states of replicas. Without a command they are "
+			 "listed.",
+		.examples = { "vmseed points",
+			      "vmseed points web01",
+			      "vmseed points restore web01 12",
 			      "vmseed points delete web01 12" },
 		.otherwise = points_list,
 	};

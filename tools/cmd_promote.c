@@ -65,7 +65,8 @@ static int print_text(const struct cli *cli, const struct seed_promoted *p, cons
 	const char *name = out_name(r->vm_name, buf, sizeof(buf));
 
 	if (p->already)
-		printf("%s is promoted already, since generation %" PRIu64 ".\n", name, r->generation);
+		printf("%s is promoted already, since generation %" PRIu64 ".\n", name,
+		       r->generation);
 	else
 		printf("%s %s at generation %" PRIu64 ": this site %s its history.\n",
 		       cli->dry_run ? "Would promote" : "Promoted", name, r->generation,
@@ -77,12 +78,15 @@ static int print_text(const struct cli *cli, const struct seed_promoted *p, cons
 
 		if (disk_path(store, r, disk, &path, err) < 0)
 			return -1;
-		printf("  %-8s %s (%s)\n", disk->slot, seed_quote(path.data, quoted, sizeof(quoted)),
+		printf("  %-8s %s (%s)\n", disk->slot,
+		       seed_quote(path.data, quoted, sizeof(quoted)),
 		       seed_size_text(disk->size, size));
 	}
 	if (!cli->dry_run)
-		printf("\nNext: start it with these disks. To send what changes here back to the site where it\n"
-		       "ran: 'vmseed adopt' there, then 'vmseed resync --to SITE %s' here.\n", name);
+		printf("\nNext: start it with these disks. To send what changes here back to the "
+		       "site where it\n"
+		       "ran: 'vmseed adopt' there, then 'vmseed resync --to SITE %s' here.\n",
+		       name);
 	return 0;
 }
 
@@ -118,9 +122,11 @@ int cmd_promote(struct cli *cli, int argc, const char **argv, struct seed_error 
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "REPLICA",
-			.about = "Make a replica the VM: this site goes on with its history, and nothing\n"
+			.about = "Make a replica the VM: this site goes on with its history, and "
+				 "nothing\n"
 				 "is written over it any more.",
-			.examples = { "vmseed promote web01", "vmseed promote --dry-run web01.1a2b3c4d" } });
+			.examples = { "vmseed promote web01",
+				      "vmseed promote --dry-run web01.1a2b3c4d" } });
 
 	if (cli_parse(cli, ctx, err) < 0 || cli_need_args(ctx, 1, 1, err) < 0)
 		return -1;

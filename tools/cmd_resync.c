@@ -44,16 +44,18 @@ static int check_args(const struct resync_args *a, poptContext ctx, struct seed_
 	if (a->abort) {
 		if (a->to || a->from || a->all)
 			return seed_error_set(err, SEED_ERR_USAGE,
-					      "--abort is for replicas of this home: without --to, --from, --all");
+					      "--abort is for replicas of this home: without --to, "
+					      "--from, --all");
 		return cli_need_args(ctx, 1, CLI_ANY, err);
 	}
 	if (!a->to == !a->from)
 		return seed_error_set(err, SEED_ERR_USAGE,
 				      a->to ? "--to sends and --from fetches: give one of them" :
-					      "say where with --to DEST (or --from DEST to fetch): ssh://HOST, or "
-					      "the folder of another home");
+					      "say where with --to DEST (or --from DEST to fetch): "
+					      "ssh://HOST, or the folder of another home");
 	if (a->keep < 0 || a->keep > 1000)
-		return seed_error_set(err, SEED_ERR_USAGE, "--keep %d: 0 to 1000 recovery points", a->keep);
+		return seed_error_set(err, SEED_ERR_USAGE, "--keep %d: 0 to 1000 recovery points",
+				      a->keep);
 	if (a->retries < 0 || a->retries > RETRIES_MAX)
 		return seed_error_set(err, SEED_ERR_USAGE, "--retries %d: 0 to %d", a->retries,
 				      RETRIES_MAX);
@@ -82,7 +84,8 @@ static int abort_one(struct cli *cli, int store, const char *name, struct seed_e
 	    seed_sync_abort(replica, &was, err) < 0)
 		return -1;
 	if (decided && !was) {
-		printf("%s: the resync was decided already, and is finished now: generation %" PRIu64 ", %s.\n",
+		printf("%s: the resync was decided already, and is finished now: generation "
+		       "%" PRIu64 ", %s.\n",
 		       folder, replica->generation, seed_replica_state_name(replica->state));
 		return 0;
 	}
@@ -123,6 +126,33 @@ static int add_def(void *arg, const char *name, struct seed_vmdef *def,
 		     seed_resync_add_failed(arg, name, why, err);
 }
 
+/* What is fetched goes by its name there; NAME.ID is that of the replica here, where there is
+ * one. */
+static int add_name(struct cli *cli, const char *name, struct seed_resync *run,
+		    struct seed_error *err)
+{
+	struct seed_resync_vm *vm;
+	struct seed_id uuid;
+	bool found;
+
+	if (vm_arg_by_id(cli, name, &uuid, &found, err) < 0 ||
+	    seed_resync_add_name(run, name, err) < 0)
+		return -1;
+	vm = seed_vec_at(&run->vms, run->vms.count - 1);
+	vm->has_uuid = found;
+	if (found)
+		vm->uuid = uuid;
+	return 0;
+}
+
+static int read_def(struct cli *cli, const char *arg, struct seed_resync *run,
+		    struct seed_error *err)
+{
+	struct seed_vmdef *def;
+
+	return vm_arg_read(cli, &def, arg, NULL, err) < 0 ? -1 : seed_resync_add_def(run, def, err);
+}
+
 static int gather(struct cli *cli, int home, const struct resync_args *a, const char **names,
 		  struct seed_resync *run, struct seed_error *err)
 {
@@ -133,19 +163,23 @@ static int gather(struct cli *cli, int home, const struct resync_args *a, const 
 			return -1;
 		if (!run->vms.count)
 			return seed_error_set(err, SEED_ERR_USAGE,
-					      "no VM was exported or resynced from here yet: name them");
+					      "no VM was exported or resynced from here yet: name "
+					      "them");
 		return 0;
 	}
 	for (; *names; names++) {
-		struct seed_vmdef *def;
+		struct seed_error why = { 0 };
 
-		if (a->from) {
-			if (seed_resync_add_name(run, *names, err) < 0)
-				return -1;
-		} else if (vm_arg_read(cli, &def, *names, NULL, err) < 0 ||
-			   seed_resync_add_def(run, def, err) < 0) {
+		/* One that is wrong does not keep the others from their night's run. */
+		if ((a->from ? add_name(cli, *names, run, &why) :
+			       read_def(cli, *names, run, &why)) == 0)
+			continue;
+		if (why.kind == SEED_ERR_CANCELLED) {
+			*err = why;
 			return -1;
 		}
+		if (seed_resync_add_failed(run, *names, &why, err) < 0)
+			return -1;
 	}
 	return 0;
 }
@@ -160,15 +194,18 @@ static int refuse_twins(const struct seed_resync *run, const struct seed_site *o
 		for (size_t k = 0; k < i; k++) {
 			const struct seed_resync_vm *b = seed_vec_at(&run->vms, k);
 			char one[SEED_QUOTED], two[SEED_QUOTED];
+			bool defs = a->def && b->def;
 			struct seed_id x, y;
 
-			bool defs = a->def && b->def;
-
+			/* Nothing is run for one that could not be read, whatever it was called. */
+			if (a->result == SEED_RESYNC_FAILED || b->result == SEED_RESYNC_FAILED)
+				continue;
 			if (defs && (seed_source_vm_uuid(&x, a->def, own, err) < 0 ||
 				     seed_source_vm_uuid(&y, b->def, own, err) < 0))
 				return -1;
 			if (defs ? seed_id_equal(&x, &y) : strcmp(a->name, b->name) == 0)
-				return seed_error_set(err, SEED_ERR_USAGE, "%s and %s are one VM: name it once",
+				return seed_error_set(err, SEED_ERR_USAGE,
+						      "%s and %s are one VM: name it once",
 						      seed_quote(a->name, one, sizeof(one)),
 						      seed_quote(b->name, two, sizeof(two)));
 		}
@@ -197,7 +234,8 @@ static int parse_rate(const char *text, uint64_t *out, struct seed_error *err)
 	/* A whole frame has a minute. */
 	if (*out < SEED_WIRE_LIMIT_MIN)
 		return seed_error_set(err, SEED_ERR_USAGE,
-				      "--bwlimit %s: 16K at the least, or the other end takes it for a dead link",
+				      "--bwlimit %s: 16K at the least, or the other end takes it "
+				      "for a dead link",
 				      seed_quote(text, quoted, sizeof(quoted)));
 	return 0;
 }
@@ -215,6 +253,68 @@ static int show(struct cli *cli, const struct resync_args *a, const struct seed_
 	}
 	return rc;
 }
+
+static bool any_waiting(const struct seed_resync *run)
+{
+	for (size_t i = 0; i < run->vms.count; i++)
+		if (((struct seed_resync_vm *)seed_vec_at(&run->vms, i))->result ==
+		    SEED_RESYNC_WAITING)
+			return true;
+	return false;
+}
+
+/* ---- -n ---- */
+
+static int add_follower(const char *name, struct seed_replica *replica,
+			const struct seed_error *why, void *arg, struct seed_error *err)
+{
+	struct seed_resync *run = arg;
+	const struct seed_id *source = replica ? seed_resync_source(replica) : NULL;
+	struct seed_resync_vm *vm;
+
+	(void)name;
+	(void)why;
+	if (!source)
+		return 0;
+	if (seed_resync_add_name(run, replica->vm_name, err) < 0)
+		return -1;
+	vm = seed_vec_at(&run->vms, run->vms.count - 1);
+	vm->uuid = replica->uuid;
+	vm->source = *source;
+	vm->has_uuid = vm->has_source = true;
+	return 0;
+}
+
+/* Who is at the other end is known once it is called: every replica that follows anybody is shown,
+ * with whom. */
+static int gather_followers(struct cli *cli, struct seed_resync *run, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	struct seed_error why = { 0 };
+	int home;
+
+	if (cli_home(cli, &home, err) < 0)
+		return -1;
+	if (seed_store_open(&store, home, NULL, false, NULL, &why) == 0)
+		return seed_store_each(store, add_follower, run, err);
+	if (why.kind == SEED_ERR_NOTFOUND)
+		return 0;
+	*err = why;
+	return -1;
+}
+
+static int show_plan(struct cli *cli, const struct resync_args *a, struct seed_resync *run,
+		     const struct seed_dest *dest, struct seed_error *err)
+{
+	if (a->all && a->from && gather_followers(cli, run, err) < 0)
+		return -1;
+	if (a->all && a->from && !run->vms.count)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "there is no replica here that follows another site");
+	return resync_show_plan(cli, run, dest, a->from != NULL, err);
+}
+
+/* ---- all of it ---- */
 
 static int run_resync(struct cli *cli, const struct resync_args *a, const char **names,
 		      struct seed_resync *run, struct seed_error *err)
@@ -257,11 +357,13 @@ static int run_resync(struct cli *cli, const struct resync_args *a, const char *
 		opt.arg = &window;
 	}
 	if (cli->dry_run)
-		return resync_show_plan(cli, run, &dest, opt.pull, err);
+		return show_plan(cli, a, run, &dest, err);
 	rc = seed_resync_run(run, &dest, &how, &opt, err);
 	/* What is wrong with the connection says more than a table of VMs not reached. */
-	if (rc < 0 && !run->peer[0] && !cli->json)
+	if (rc < 0 && !run->peer[0] && !cli->json && (run->attempts || any_waiting(run)))
 		return seed_error_prefix(err, "%s", dest.text);
+	if (rc < 0 && !run->attempts && !cli->json && run->vms.count < 2)
+		return -1;		/* nothing but its name was looked at */
 	return show(cli, a, run, seed_clock_ms() - start, rc, err);
 }
 
@@ -270,23 +372,29 @@ int cmd_resync(struct cli *cli, int argc, const char **argv, struct seed_error *
 	SEED_AUTO(free_args) struct resync_args a = { .retries = 5 };
 	SEED_AUTO(seed_resync_clear) struct seed_resync run = { 0 };
 	const struct poptOption table[] = {
-		{ "to", 0, POPT_ARG_STRING, &a.to, 0, "send to DEST: ssh://[user@]host[:port][/home], or a folder",
+		{ "to", 0, POPT_ARG_STRING, &a.to, 0,
+		  "send to DEST: ssh://[user@]host[:port][/home], or a folder",
 		  "DEST" },
 		{ "from", 0, POPT_ARG_STRING, &a.from, 0, "fetch from DEST", "DEST" },
-		{ "all", 0, POPT_ARG_NONE, &a.all, 0, "every VM that was exported or resynced before", NULL },
+		{ "all", 0, POPT_ARG_NONE, &a.all, 0,
+		  "every VM that was exported or resynced before", NULL },
 		{ "seed-over-wire", 0, POPT_ARG_NONE, &a.over_wire, 0,
 		  "send a VM whole where there is no replica of it", NULL },
 		{ "final", 0, POPT_ARG_NONE, &a.final, 0,
 		  "the last one before a switch-over: this site signs no more", NULL },
 		{ "keep", 0, POPT_ARG_INT, &a.keep, 0, "keep N recovery points", "N" },
-		{ "paranoid", 0, POPT_ARG_NONE, &a.paranoid, 0, "read what is proven unchanged, too", NULL },
+		{ "paranoid", 0, POPT_ARG_NONE, &a.paranoid, 0,
+		  "read what is proven unchanged, too", NULL },
 		{ "window", 0, POPT_ARG_STRING, &a.window, 0, "run in this time of day only",
 		  "HH:MM-HH:MM" },
-		{ "bwlimit", 0, POPT_ARG_STRING, &a.limit, 0, "send at most RATE bytes a second", "RATE" },
+		{ "bwlimit", 0, POPT_ARG_STRING, &a.limit, 0,
+		  "send at most RATE bytes a second", "RATE" },
 		{ "retries", 0, POPT_ARG_INT, &a.retries, 0,
 		  "connect anew up to N times when the link breaks (5)", "N" },
-		{ "ssh-option", 0, POPT_ARG_ARGV, &a.ssh_options, 0, "pass -o OPTION to ssh", "OPTION" },
-		{ "remote-program", 0, POPT_ARG_STRING, &a.remote, 0, "vmseed at the other end", "PATH" },
+		{ "ssh-option", 0, POPT_ARG_ARGV, &a.ssh_options, 0,
+		  "pass -o OPTION to ssh", "OPTION" },
+		{ "remote-program", 0, POPT_ARG_STRING, &a.remote, 0,
+		  "vmseed at the other end", "PATH" },
 		{ "abort", 0, POPT_ARG_NONE, &a.abort, 0,
 		  "throw away what arrived for these replicas, here", NULL },
 		POPT_TABLEEND
@@ -294,8 +402,10 @@ int cmd_resync(struct cli *cli, int argc, const char **argv, struct seed_error *
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "VM... | --all",
-			.about = "Bring the replicas of VMs at another site up to date: only what changed since\n"
-				 "crosses the wire. What a broken connection brought is not sent again.",
+			.about = "Bring the replicas of VMs at another site up to date: only what "
+				 "changed since\n"
+				 "crosses the wire. What a broken connection brought is not sent "
+				 "again.",
 			.examples = { "vmseed resync --to ssh://dr web01.xml db01.xml",
 				      "vmseed resync --from ssh://hq --all --window 22:00-06:00",
 				      "vmseed resync --abort web01" } });

@@ -38,7 +38,8 @@ static const char *state_text(const struct seed_replica *replica)
 	bool decided = false;
 
 	seed_sync_pending(replica, &bytes, &decided, NULL);
-	return replica->switching || decided ? "switching" : seed_replica_state_name(replica->state);
+	return replica->switching || decided ? "switching" :
+					       seed_replica_state_name(replica->state);
 }
 
 static uint64_t disk_bytes(const struct seed_replica *replica)
@@ -47,15 +48,6 @@ static uint64_t disk_bytes(const struct seed_replica *replica)
 
 	for (size_t i = 0; i < replica->disks.count; i++)
 		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->size;
-	return sum;
-}
-
-static uint64_t missing_blocks(const struct seed_replica *replica)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < replica->disks.count; i++)
-		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
 	return sum;
 }
 
@@ -134,7 +126,7 @@ static struct seed_json *replica_json(const struct status *s, const struct seed_
 	seed_json_set_id(item, "seed", &replica->seed);
 	seed_json_set_text(item, "captured", seed_captured_name(replica->captured));
 	seed_json_set_uint(item, "size", disk_bytes(replica));
-	seed_json_set_uint(item, "missing_blocks", missing_blocks(replica));
+	seed_json_set_uint(item, "missing_blocks", seed_replica_missing(replica));
 	seed_json_set_uint(item, "pending_bytes", pending_bytes(replica));
 	if (replica->imported > 0)
 		seed_json_set_text(item, "imported", seed_clock_text(replica->imported, time));
@@ -174,7 +166,7 @@ static bool unfinished(const struct seed_replica *replica)
 static void add_row(const struct status *s, const struct seed_replica *replica)
 {
 	char name[SEED_QUOTED], generation[24], age[32], size[32], missing[32];
-	uint64_t blocks = missing_blocks(replica);
+	uint64_t blocks = seed_replica_missing(replica);
 
 	snprintf(generation, sizeof(generation), "%" PRIu64, replica->generation);
 	out_table_row(s->table, (const char *[]){
@@ -216,9 +208,10 @@ static int visit_replica(const char *name, struct seed_replica *replica,
 
 		add_row(s, replica);
 		if (pending_bytes(replica))
-			cli_note(s->cli, "%s: a resync was interrupted; the %s that arrived are used by the "
-				 "next one", replica->name,
-				 seed_size_text(pending_bytes(replica), size));
+			cli_note(s->cli,
+				 "%s: a resync was interrupted; the %s that arrived are used by "
+				 "the next one",
+				 replica->name, seed_size_text(pending_bytes(replica), size));
 	} else {
 		seed_json_append(s->replicas, replica_json(s, replica));
 	}
@@ -231,7 +224,8 @@ static int each_replica(struct status *s, int home, struct seed_error *err)
 	struct seed_error why = { 0 };
 
 	if (seed_store_open(&store, home, NULL, false, &s->store_path, &why) < 0) {
-		/* A home that never imported has none. One that is remembered and gone is not that. */
+		/* A home that never imported has none. One that is remembered and gone is not
+		 * that. */
 		if (why.kind == SEED_ERR_NOTFOUND && !seed_path_exists(home, "store"))
 			return 0;
 		*err = why;
@@ -384,7 +378,8 @@ int cmd_status(struct cli *cli, int argc, const char **argv, struct seed_error *
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
-			.about = "List this site's replicas with their states, and the VMs that it\n"
+			.about = "List this site's replicas with their states, and the VMs that "
+				 "it\n"
 				 "exports itself.",
 			.examples = { "vmseed status", "vmseed status --check --quiet --json" } });
 

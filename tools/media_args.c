@@ -19,7 +19,8 @@ static int refuse_twice(const struct seed_vec *media, const struct seed_medium *
 		const struct seed_medium *other = *(struct seed_medium **)seed_vec_at(media, i);
 
 		if (fstat(other->vmseed, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-			return seed_error_set(err, SEED_ERR_USAGE, "--media %s: this medium is named twice",
+			return seed_error_set(err, SEED_ERR_USAGE,
+					      "--media %s: this medium is named twice",
 					      seed_quote(m->path, quoted, sizeof(quoted)));
 	}
 	return 0;

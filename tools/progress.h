@@ -21,7 +21,8 @@ struct progress_status {
 	uint64_t done, total;			/* bytes; total 0: not known */
 	uint64_t skipped;
 	double rate;				/* bytes of work a second; 0: not known yet */
-	double elapsed, remaining;		/* seconds in this phase; remaining < 0: not known */
+	double elapsed, remaining;		/* seconds in this phase; remaining < 0: not
+						 * known */
 	uint64_t run_ms, run_bytes;		/* the whole run so far */
 };
 

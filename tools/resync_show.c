@@ -119,11 +119,15 @@ static void warn_changed(struct cli *cli, const struct seed_resync *run)
 		char name[SEED_QUOTED];
 
 		if (is_done(vm) && vm->captured == SEED_CAPTURED_CHANGED)
-			cli_warn(cli, "%s changed while it was read: run it once more when it is still, "
-				 "before its replica is started", out_name(vm->name, name, sizeof(name)));
+			cli_warn(cli,
+				 "%s changed while it was read: run it once more when it is still, "
+				 "before its replica is started",
+				 out_name(vm->name, name, sizeof(name)));
 		else if (is_done(vm) && vm->captured == SEED_CAPTURED_UNPROVEN)
-			cli_warn(cli, "%s could not be held while it was read: make sure that it was not "
-				 "running", out_name(vm->name, name, sizeof(name)));
+			cli_warn(cli,
+				 "%s could not be held while it was read: make sure that it was "
+				 "not running",
+				 out_name(vm->name, name, sizeof(name)));
 	}
 }
 
@@ -141,34 +145,95 @@ static void note_counts(struct cli *cli, const struct seed_resync *run)
 	}
 }
 
+/* What crossed says nothing of what was brought about: where a VM is not up to date, that comes
+ * first. */
+static void print_traffic(const struct seed_resync *run, const char *dest, bool pulled, uint64_t ms)
+{
+	char sent[32], received[32], where[SEED_QUOTED];
+	size_t done = 0;
+
+	for (size_t i = 0; i < run->vms.count; i++)
+		done += is_done(seed_vec_at(&run->vms, i));
+	if (!run->peer[0]) {
+		printf("\nNothing was sent, and nobody was called.\n");
+		return;
+	}
+	seed_size_text(run->sent, sent);
+	seed_size_text(run->received, received);
+	if (done == run->vms.count)
+		printf("\n%s sent, %s received in %.1f s, %s %s (%s).\n", sent, received,
+		       (double)ms / 1000, pulled ? "from" : "to", run->peer,
+		       out_name(dest, where, sizeof(where)));
+	else
+		printf("\n%zu of %zu VMs up to date. It took %s sent, %s received and %.1f s, with "
+		       "%s (%s).\n",
+		       done, run->vms.count, sent, received, (double)ms / 1000, run->peer,
+		       out_name(dest, where, sizeof(where)));
+}
+
 int resync_show(struct cli *cli, const struct seed_resync *run, const char *dest, bool pulled,
 		uint64_t ms, struct seed_error *err)
 {
-	char sent[32], received[32], where[SEED_QUOTED];
-
 	note_counts(cli, run);
 	if (cli->json)
 		return print_json(run, dest, pulled, ms, err);
 	if (print_table(cli, run, err) < 0)
 		return -1;
-	printf("\n%s sent, %s received in %.1f s, %s %s (%s).\n", seed_size_text(run->sent, sent),
-	       seed_size_text(run->received, received), (double)ms / 1000, pulled ? "from" : "to",
-	       run->peer[0] ? run->peer : "nobody", out_name(dest, where, sizeof(where)));
+	print_traffic(run, dest, pulled, ms);
 	warn_changed(cli, run);
 	return 0;
+}
+
+/* Whose replica it is, as this site calls it. */
+static const char *source_name(struct cli *cli, const struct seed_resync_vm *vm, char *buf)
+{
+	const struct seed_trusted *site;
+	const struct seed_trust *trust;
+
+	seed_id_text(&vm->source, buf);
+	return cli_trust(cli, &trust, NULL) == 0 && seed_trust_find(&site, trust, buf, NULL) == 0 ?
+		       site->name : buf;
+}
+
+static void print_planned(struct cli *cli, const struct seed_resync_vm *vm, const char *dest)
+{
+	char name[SEED_QUOTED], where[SEED_QUOTED], id[SEED_ID_TEXT], why[640];
+
+	if (vm->result == SEED_RESYNC_FAILED)
+		printf("%s would be left out: %s.\n", out_name(vm->name, name, sizeof(name)),
+		       verdict_text(&vm->err, why, sizeof(why)));
+	else if (vm->has_source)
+		printf("%s would be resynced with %s, if that is %s.\n",
+		       out_name(vm->name, name, sizeof(name)), out_name(dest, where, sizeof(where)),
+		       source_name(cli, vm, id));
+	else
+		printf("%s would be resynced with %s.\n", out_name(vm->name, name, sizeof(name)),
+		       out_name(dest, where, sizeof(where)));
 }
 
 int resync_show_plan(struct cli *cli, const struct seed_resync *run, const struct seed_dest *dest,
 		     bool pulled, struct seed_error *err)
 {
-	if (cli->json)
-		return print_json(run, dest->text, pulled, 0, err);
+	const struct seed_resync_vm *first = NULL;
+	size_t failed = 0;
+
+	if (cli->json && print_json(run, dest->text, pulled, 0, err) < 0)
+		return -1;
 	for (size_t i = 0; i < run->vms.count; i++) {
 		const struct seed_resync_vm *vm = seed_vec_at(&run->vms, i);
-		char name[SEED_QUOTED];
 
-		printf("%s would be resynced with %s.\n", out_name(vm->name, name, sizeof(name)),
-		       dest->text);
+		if (!cli->json)
+			print_planned(cli, vm, dest->text);
+		if (vm->result != SEED_RESYNC_FAILED)
+			continue;
+		failed++;
+		first = first ? first : vm;
 	}
-	return 0;
+	if (!failed)
+		return 0;
+	*err = first->err;
+	if (failed < run->vms.count)
+		seed_error_set(err, SEED_ERR_PARTIAL, "%zu of %zu VMs would be left out", failed,
+			       run->vms.count);
+	return -1;
 }

@@ -49,7 +49,8 @@ int status_receipts_each(struct cli *cli, int home, const struct seed_id *uuid,
 const char *status_receipt_proved(const struct seed_receipt *receipt)
 {
 	for (size_t i = 0; i < receipt->disks.count; i++)
-		if (strcmp(((const struct seed_receipt_disk *)seed_vec_at(&receipt->disks, i))->proved,
+		if (strcmp(((const struct seed_receipt_disk *)seed_vec_at(&receipt->disks, i))
+				   ->proved,
 			   "full") != 0)
 			return "delta";
 	return "full";

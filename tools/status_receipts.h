@@ -7,7 +7,8 @@
 #include "manifest/receipt.h"
 
 /* Calls @visit for each receipt that verifies with the key of a trusted site, whose local name is
- * @peer. Others are passed over: what a site no longer trusted has said is nothing to build upon. */
+ * @peer. Others are passed over: what a site no longer trusted has said is nothing to build
+ * upon. */
 int status_receipts_each(struct cli *cli, int home, const struct seed_id *uuid,
 			 void (*visit)(void *arg, const char *peer,
 				       const struct seed_receipt *receipt), void *arg,

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -12,6 +11,7 @@
 #include "capture/vm_file.h"
 #include "handover/promote.h"
 #include "replica/home_store.h"
+#include "replica/replica.h"
 
 bool vm_arg_is_name(const char *arg)
 {
@@ -64,7 +64,8 @@ int vm_arg_of_record(void *arg, const char *definition, const struct seed_id *uu
 	if (err->kind != SEED_ERR_NOTFOUND)
 		return -1;
 	return seed_error_set(err, SEED_ERR_USAGE,
-			      "where its definition is was not noted yet: name the file, or NAME=DISK, once");
+			      "where its definition is was not noted yet: name the file, or "
+			      "NAME=DISK, once");
 }
 
 /* ---- records ---- */
@@ -75,7 +76,9 @@ struct record {
 };
 
 struct records {
-	const char *wanted;		/* a name or uuid; NULL: all that may be signed for */
+	const char *wanted;		/* a name, NAME.ID or uuid; NULL: all that may be signed
+					 * for */
+	const struct seed_id *site;	/* this one */
 	struct seed_vec found;		/* struct record */
 };
 
@@ -95,12 +98,13 @@ static int look(const struct seed_vm_file *file, const struct seed_error *why, v
 {
 	struct records *r = arg;
 	struct record record = { 0 };
-	char uuid[SEED_UUID_TEXT];
 
 	(void)why;
-	if (!file || (r->wanted ? strcmp(file->name, r->wanted) != 0 &&
-		      strcasecmp(seed_uuid_text(&file->uuid, uuid), r->wanted) != 0 :
-		      file->handed_over))
+	if (!file ||
+	    (r->wanted ?
+		     !seed_replica_is_called(r->wanted, file->has_origin ? &file->origin : r->site,
+					     &file->uuid, file->name) :
+		     file->handed_over))
 		return 0;
 	record.uuid = file->uuid;
 	record.name = strdup(file->name);
@@ -111,6 +115,50 @@ static int look(const struct seed_vm_file *file, const struct seed_error *why, v
 	free(record.name);
 	free(record.definition);
 	return seed_error_sys(err, ENOMEM, "VM");
+}
+
+static int find_records(struct cli *cli, int home, const char *wanted, struct records *r,
+			struct seed_error *err)
+{
+	const struct seed_site *own;
+
+	if (cli_site(cli, &own, err) < 0)
+		return -1;
+	r->wanted = wanted;
+	r->site = &own->id;
+	return seed_vm_file_each(home, look, r, err);
+}
+
+/* A replica of it may have been called so before the VM had another name. */
+static bool is_replica(struct cli *cli, const char *text, struct seed_id *uuid)
+{
+	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
+	SEED_AUTO(seed_fd_closep) int store = -1;
+	int home;
+
+	if (cli_home(cli, &home, NULL) < 0 ||
+	    seed_store_open(&store, home, NULL, false, NULL, NULL) < 0 ||
+	    seed_replica_open(&r, store, text, false, NULL) < 0)
+		return false;
+	*uuid = r->uuid;
+	return true;
+}
+
+int vm_arg_by_id(struct cli *cli, const char *text, struct seed_id *uuid, bool *found,
+		 struct seed_error *err)
+{
+	SEED_AUTO(free_records) struct records r = { 0 };
+	int home;
+
+	*found = seed_replica_name_valid(text) && is_replica(cli, text, uuid);
+	if (*found || !seed_replica_name_valid(text))
+		return 0;
+	if (cli_home(cli, &home, err) < 0 || find_records(cli, home, text, &r, err) < 0)
+		return -1;
+	*found = r.found.count == 1;
+	if (*found)
+		*uuid = ((struct record *)r.found.items)->uuid;
+	return 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -144,19 +192,21 @@ int vm_arg_all(struct cli *cli, int home,
 int vm_arg_read(struct cli *cli, struct seed_vmdef **out, const char *arg,
 		const struct seed_id *uuid, struct seed_error *err)
 {
-	SEED_AUTO(free_records) struct records r = { .wanted = arg };
+	SEED_AUTO(free_records) struct records r = { 0 };
 	char quoted[SEED_QUOTED];
 	int home;
 
 	if (read_replica_or_file(cli, out, arg, uuid, err) == 0)
 		return 0;
-	/* What exists, or has '=' or '/', was meant as what it looks like: its error is the right one. */
+	/* What exists, or has '=' or '/', was meant as what it looks like: its error is the right
+	 * one. */
 	if (uuid || !vm_arg_is_name(arg) || strchr(arg, '/') || err->kind != SEED_ERR_USAGE ||
-	    cli_home(cli, &home, NULL) < 0 || seed_vm_file_each(home, look, &r, NULL) < 0 ||
+	    cli_home(cli, &home, NULL) < 0 || find_records(cli, home, arg, &r, NULL) < 0 ||
 	    r.found.count == 0)
 		return -1;
 	if (r.found.count > 1)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s: several VMs have that name: give the uuid",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s: several VMs have that name: give NAME.ID or the uuid",
 				      seed_quote(arg, quoted, sizeof(quoted)));
 	return vm_arg_of_record(cli, ((struct record *)r.found.items)->definition,
 				&((struct record *)r.found.items)->uuid, out, err);

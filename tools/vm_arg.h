@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A VM argument at its own site: a definition, NAME=DISK, the name of a promoted replica, or of a VM that
- * was exported or resynced from here before. */
+/* A VM argument at its own site: a definition, NAME=DISK, or the name, NAME.ID or uuid of a
+ * promoted replica or of a VM that was exported or resynced from here before. */
 #ifndef TOOLS_VM_ARG_H
 #define TOOLS_VM_ARG_H
 
@@ -17,8 +17,11 @@ bool vm_arg_is_name(const char *arg);
  * Shaped for struct seed_resync_options; @arg is a struct cli *. */
 int vm_arg_of_record(void *arg, const char *definition, const struct seed_id *uuid,
 		     struct seed_vmdef **out, struct seed_error *err);
-/* Every VM of the home that it may still sign for, in the order of their names. @add takes @def; NULL:
- * it cannot be had, and @why. */
+/* The uuid of the VM that is NAME.ID here, of a replica or of a record. */
+int vm_arg_by_id(struct cli *cli, const char *text, struct seed_id *uuid, bool *found,
+		 struct seed_error *err);
+/* Every VM of the home that it may still sign for, in the order of their names. @add takes @def;
+ * NULL: it cannot be had, and @why. */
 int vm_arg_all(struct cli *cli, int home,
 	       int (*add)(void *arg, const char *name, struct seed_vmdef *def,
 			  const struct seed_error *why, struct seed_error *err), void *arg,

@@ -14,7 +14,8 @@ int window_parse(struct window *out, const char *text, struct seed_error *err)
 	if (sscanf(text, "%2u:%2u-%2u:%2u%n", &h1, &m1, &h2, &m2, &end) != 4 || end < 0 ||
 	    text[end] || h1 > 24 || h2 > 24 || m1 > 59 || m2 > 59 || (h1 == 24 && m1) ||
 	    (h2 == 24 && m2))
-		return seed_error_set(err, SEED_ERR_USAGE, "--window %s: not a time of day as 22:00-06:00",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "--window %s: not a time of day as 22:00-06:00",
 				      seed_quote(text, quoted, sizeof(quoted)));
 	if (h1 * 60 + m1 == h2 * 60 + m2)
 		return seed_error_set(err, SEED_ERR_USAGE, "--window %s: ends when it begins",

@@ -64,7 +64,8 @@ static int copy_extent(int from, int to, uint64_t at, uint64_t end, char *buf,
 	while (at < end) {
 		size_t len = end - at < COPY_CHUNK ? (size_t)(end - at) : COPY_CHUNK;
 
-		if (seed_cancelled(opt->cancel, err) < 0 || seed_fd_pread(from, buf, len, at, err) < 0 ||
+		if (seed_cancelled(opt->cancel, err) < 0 ||
+		    seed_fd_pread(from, buf, len, at, err) < 0 ||
 		    seed_fd_pwrite(to, buf, len, at, err) < 0)
 			return -1;
 		if (opt->copied)

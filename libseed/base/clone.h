@@ -20,7 +20,8 @@ int seed_clone(int from, int to, bool *shared, struct seed_error *err);
 bool seed_clone_possible(int dir);
 
 struct seed_copy_options {
-	void (*copied)(void *arg, uint64_t bytes);	/* now and then: bytes since the last call */
+	void (*copied)(void *arg, uint64_t bytes);	/* now and then: bytes since the last
+							 * call */
 	void *arg;
 	const struct seed_cancel *cancel;
 };

@@ -34,8 +34,9 @@ int seed_file_read(int dir, const char *path, size_t max, char **out, size_t *le
 	if (fstat(fd, &st) < 0)
 		return seed_error_sys(err, errno, "%s", path);
 	if ((uintmax_t)st.st_size > max || (uintmax_t)st.st_size >= SIZE_MAX)
-		return seed_error_set(err, SEED_ERR_RANGE, "%s: %jd bytes long, at most %zu expected",
-				      path, (intmax_t)st.st_size, max);
+		return seed_error_set(err, SEED_ERR_RANGE,
+				      "%s: %jd bytes long, at most %zu expected", path,
+				      (intmax_t)st.st_size, max);
 	data = malloc((size_t)st.st_size + 1);
 	if (!data)
 		return seed_error_sys(err, ENOMEM, "%s", path);

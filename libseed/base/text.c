@@ -211,7 +211,8 @@ int seed_size_parse(uint64_t *out, const char *text, struct seed_error *err)
 	uint64_t value;
 
 	if (!size_value(text, &value))
-		return seed_error_set(err, SEED_ERR_USAGE, "not a size: %s (write 64K, 1.5G or 10GB)",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "not a size: %s (write 64K, 1.5G or 10GB)",
 				      seed_quote(text, shown, sizeof(shown)));
 	*out = value;
 	return 0;

@@ -32,8 +32,8 @@ struct seed_own_options {
 	/* The list of disks[@i], asked for once and closed here. *@out NULL, returning 0: it cannot
 	 * be compared with, and is left out. */
 	int (*open)(void *arg, size_t i, struct seed_list **out, struct seed_error *err);
-	/* The result of a wanted disk, in the order of @disks; the callee may move @own->runs out. A
-	 * disk without own blocks has its call too. */
+	/* The result of a wanted disk, in the order of @disks; the callee may move @own->runs out.
+	 * A disk without own blocks has its call too. */
 	int (*done)(void *arg, size_t i, struct seed_own_runs *own, struct seed_error *err);
 	void *arg;
 	uint64_t list_bytes;		/* of all lists together: what progress is measured by */

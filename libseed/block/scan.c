@@ -35,8 +35,9 @@ static int read_blocks(struct seed_chunk *c, struct seed_error *err)
 		if (len) {
 			uint64_t offset = (c->first + i) * SEED_BLOCK_SIZE;
 
-			if (seed_source_read(scan->opt.source, c->data + (size_t)i * SEED_BLOCK_SIZE,
-					     len, offset, err) < 0)
+			if (seed_source_read(scan->opt.source,
+					     c->data + (size_t)i * SEED_BLOCK_SIZE, len, offset,
+					     err) < 0)
 				return -1;
 			atomic_fetch_add_explicit(&scan->bytes_read, len, memory_order_relaxed);
 		}
@@ -243,7 +244,8 @@ int seed_scan_measure(struct seed_source *source, uint64_t *data_bytes, struct s
 		if (first < behind) {
 			uint64_t stop = behind * SEED_BLOCK_SIZE;
 
-			sum += (stop < source->size ? stop : source->size) - first * SEED_BLOCK_SIZE;
+			sum += (stop < source->size ? stop : source->size) -
+			       first * SEED_BLOCK_SIZE;
 		}
 		counted = behind;
 	}

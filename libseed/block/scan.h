@@ -26,7 +26,8 @@ struct seed_chunk {
 	struct seed_job job;			/* must be first */
 	struct seed_scan *scan;
 	uint64_t first;				/* block */
-	uint64_t count;				/* blocks; above SEED_CHUNK_BLOCKS only when @hole */
+	uint64_t count;				/* blocks; above SEED_CHUNK_BLOCKS only when
+						 * @hole */
 	bool hole;				/* all zero without having been read */
 	uint32_t lengths[SEED_CHUNK_BLOCKS];	/* bytes */
 	enum seed_block_kind kinds[SEED_CHUNK_BLOCKS];

@@ -10,8 +10,8 @@
  * caller still has (@held): this one rule serves the rerun of an interrupted export and
  * the second export of a disk that nobody wrote to.
  *
- * The own blocks that were worked out for the reading before (SLOT.own, capture/own.h) are taken along
- * less those that changed.
+ * The own blocks that were worked out for the reading before (SLOT.own, capture/own.h) are taken
+ * along less those that changed.
  */
 #ifndef SEED_CAPTURE_CAPTURE_H
 #define SEED_CAPTURE_CAPTURE_H

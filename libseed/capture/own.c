@@ -277,7 +277,8 @@ static int take_result(void *arg, size_t i, struct seed_own_runs *own, struct se
 	(void)err;
 	if (g->vm > 1 && keep(g, list, own, &why) < 0 && w)
 		seed_event_note(g->search->events, SEED_EVENT_WARNING,
-				"vms/%s: its own blocks cannot be kept, and cost the next run more: %s",
+				"vms/%s: its own blocks cannot be kept, and cost the next run "
+				"more: %s",
 				list->path, why.text);
 	if (!w)
 		return 0;

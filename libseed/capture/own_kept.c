@@ -18,7 +18,8 @@
 #include "doc/home_doc.h"
 
 #define OWN_SCHEMA "vmseed-own"
-#define OWN_MAX (2u << 20)		/* bytes: 16384 runs of two numbers, a line each, take 0.9 MB */
+#define OWN_MAX (2u << 20)		/* bytes: 16384 runs of two numbers, a line each, take 0.9
+					 * MB */
 #define NAME_MAX_OWN (SEED_SLOT_MAX + sizeof(".own"))
 #define CANCEL_EVERY 4096u		/* changes */
 
@@ -129,7 +130,8 @@ int seed_own_kept_read(struct seed_own_kept *out, int vm_dir, const char *slot,
 	char name[NAME_MAX_OWN];
 
 	*out = (struct seed_own_kept){ .compared = 0 };
-	if (seed_home_doc_read(&doc, &r, vm_dir, own_name(slot, name), OWN_MAX, OWN_SCHEMA, err) < 0)
+	if (seed_home_doc_read(&doc, &r, vm_dir, own_name(slot, name), OWN_MAX, OWN_SCHEMA, err) <
+	    0)
 		return -1;
 	if (take_members(&r, out) < 0) {
 		seed_own_kept_clear(out);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The own blocks of a disk as they were worked out last: HOME/vms/UUID/SLOT.own, of the reading that
- * SLOT.list holds. How good it has to be is said in capture/own.h.
+ * The own blocks of a disk as they were worked out last: HOME/vms/UUID/SLOT.own, of the reading
+ * that SLOT.list holds. How good it has to be is said in capture/own.h.
  *
  * It names its reading by a fingerprint of that list. Whatever replaces or changes a list without
  * saying so here, a crash anywhere, or a file put back from a backup leave one that does not match
- * its list, and is ignored. It is replaced whole, but not synced, for there may be one for each disk
- * of a site: a crash leaves the old one, the new one or, when the machine went down, a torn one,
- * which is no document and counts as none.
+ * its list, and is ignored. It is replaced whole, but not synced, for there may be one for each
+ * disk of a site: a crash leaves the old one, the new one or, when the machine went down, a torn
+ * one, which is no document and counts as none.
  */
 #ifndef SEED_CAPTURE_OWN_KEPT_H
 #define SEED_CAPTURE_OWN_KEPT_H
@@ -20,7 +20,8 @@
 
 struct seed_own_kept {
 	struct seed_digest reading;	/* fingerprint of the list it speaks of */
-	struct seed_digest lists;	/* of the names of all lists it was compared with, and its own */
+	struct seed_digest lists;	/* of the names of all lists it was compared with, and its
+					 * own */
 	int64_t recorded;		/* unix seconds when it was worked out */
 	uint64_t list_blocks;		/* length of the list */
 	uint64_t first;			/* own blocks in all when it was worked out */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What other sites can have of a VM: HOME/vms/UUID/sent.json, the roots of its disks as they stood when a
- * medium was committed with them, or a destination acknowledged them, last.
+ * What other sites can have of a VM: HOME/vms/UUID/sent.json, the roots of its disks as they stood
+ * when a medium was committed with them, or a destination acknowledged them, last.
  *
- * The kept lists are the last reading, and a reading may never have reached anybody: whether disks hold
- * something that is nowhere else is answered by these roots alone. Written after what it
- * says has become true; a crash between leaves older roots, and disks that look unsent.
+ * The kept lists are the last reading, and a reading may never have reached anybody: whether disks
+ * hold something that is nowhere else is answered by these roots alone. Written after what it says
+ * has become true; a crash between leaves older roots, and disks that look unsent.
  */
 #ifndef SEED_CAPTURE_SENT_H
 #define SEED_CAPTURE_SENT_H

@@ -119,6 +119,14 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 	return 0;
 }
 
+bool seed_source_vm_exists(int home, const struct seed_id *uuid)
+{
+	char path[64], text[SEED_UUID_TEXT];
+
+	snprintf(path, sizeof(path), "vms/%s/vm.json", seed_uuid_text(uuid, text));
+	return seed_path_exists(home, path);
+}
+
 void seed_source_vm_close(struct seed_source_vm *vm)
 {
 	if (!vm)
@@ -132,6 +140,15 @@ void seed_source_vm_close(struct seed_source_vm *vm)
 int seed_source_vm_save(struct seed_source_vm *vm, struct seed_error *err)
 {
 	return write_vm(vm, vm->generation, err);
+}
+
+int seed_source_vm_hand_over(struct seed_source_vm *vm, bool final, struct seed_error *err)
+{
+	if (vm->handed_over && (vm->final || !final))
+		return 0;
+	vm->handed_over = true;
+	vm->final |= final;
+	return seed_source_vm_save(vm, err);
 }
 
 int seed_source_vm_next_generation(struct seed_source_vm *vm, struct seed_error *err)

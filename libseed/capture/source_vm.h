@@ -36,8 +36,8 @@ struct seed_source_vm {
 };
 
 #define SEED_SOURCE_VM_ANYWAY 1u	/* open one that was handed over, too */
-#define SEED_SOURCE_VM_BLANK 2u		/* begin no timeline: without a record, @lineage has none, and the
-					 * caller fills it in and saves it */
+#define SEED_SOURCE_VM_BLANK 2u		/* begin no timeline: without a record, @lineage has none,
+					 * and the caller fills it in and saves it */
 
 /**
  * seed_source_vm_open() - the record of a VM
@@ -48,10 +48,15 @@ struct seed_source_vm {
  */
 int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed_vmdef *def,
 			const struct seed_site *site, unsigned int flags, struct seed_error *err);
+/* Is there a record? Opening one would make its folder. */
+bool seed_source_vm_exists(int home, const struct seed_id *uuid);
 void seed_source_vm_close(struct seed_source_vm *vm);
 static inline void seed_source_vm_closep(struct seed_source_vm **v) { seed_source_vm_close(*v); }
 /* Make lineage, generation, origin, definition and handed_over durable as they are now. */
 int seed_source_vm_save(struct seed_source_vm *vm, struct seed_error *err);
+/* Another site goes on with it, @final: by a last resync. Durable on return; this site signs no
+ * more of it. */
+int seed_source_vm_hand_over(struct seed_source_vm *vm, bool final, struct seed_error *err);
 /* Note where @def was read from, durable on return; written only when it differs. What cannot be
  * found again later (its path is gone, too long, not UTF-8) is NULL, and no error. */
 int seed_source_vm_note_definition(struct seed_source_vm *vm, const struct seed_vmdef *def,

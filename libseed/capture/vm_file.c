@@ -130,7 +130,8 @@ static int visit_name(const char *name, void *arg, struct seed_error *err)
 	struct seed_id uuid;
 	int rc;
 
-	if (seed_uuid_parse(&uuid, name, NULL) < 0 || strcmp(seed_uuid_text(&uuid, text), name) != 0)
+	if (seed_uuid_parse(&uuid, name, NULL) < 0 ||
+	    strcmp(seed_uuid_text(&uuid, text), name) != 0)
 		return 0;
 	if (seed_path_open_folder_at(&dir, walk->vms, name, &why) == 0 &&
 	    seed_vm_file_read(&file, dir, &uuid, &why) == 0) {

@@ -18,8 +18,10 @@ struct seed_vm_file {
 					 * @uuid); NULL when unknown */
 	bool has_origin;		/* a replica of another site was promoted here ... */
 	struct seed_id origin;		/* ... whose VM it is; else it is this site's */
-	bool handed_over;		/* given up to another site: nothing is signed here any more */
-	bool final;			/* ... by a last resync: that site may have gone on already */
+	bool handed_over;		/* given up to another site: nothing is signed here any
+					 * more */
+	bool final;			/* ... by a last resync: that site may have gone on
+					 * already */
 };
 void seed_vm_file_clear(struct seed_vm_file *file);
 

@@ -283,7 +283,8 @@ int seed_export_verdict(const struct seed_export *plan, struct seed_error *err)
 		return 0;
 	if (plan->vms.count == 1) {
 		*err = first->err;
-		return seed_error_prefix(err, "%s", seed_quote(first->def->name, quoted, sizeof(quoted)));
+		return seed_error_prefix(err, "%s",
+					 seed_quote(first->def->name, quoted, sizeof(quoted)));
 	}
 	seed_error_set(err, failed < plan->vms.count ? SEED_ERR_PARTIAL : first->err.kind,
 		       "%zu of %zu VMs were not exported, the first is %s: %s", failed,

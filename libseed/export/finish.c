@@ -204,8 +204,8 @@ static int put_manifest(struct finish *f, const struct seed_export_vm *vm,
 	return put_file(f, &id, bundle, bundle_len, NULL, err);
 }
 
-/* The set itself remembers which generations were signed: a home that was restored from a backup has
- * forgotten some, and a number is never used twice on one line. A seed that cannot be read, or
+/* The set itself remembers which generations were signed: a home that was restored from a backup
+ * has forgotten some, and a number is never used twice on one line. A seed that cannot be read, or
  * that is of another line, says nothing. */
 static void look_back(struct finish *f, struct seed_export_vm *vm)
 {

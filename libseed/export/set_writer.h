@@ -4,8 +4,8 @@
  * commits that make packs safe as an export goes.
  *
  *   caller's thread          workers                  writer thread        keeper thread
- *   dedup decision, in  -->  compress and seal,  -->  packs, in order, --> read back past the cache,
- *   disk order               any order                fsync                delta commits
+ *   dedup decision, in  -->  compress and seal,  -->  packs, in order, --> read back past the
+ *   cache, disk order               any order                fsync                delta commits
  *
  * Where records and packs end depends on the blocks alone, so the same input gives
  * the same records in the same order at any number of workers. Every queue is bounded: at most

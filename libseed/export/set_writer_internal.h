@@ -50,7 +50,8 @@ struct seed_set_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct pending_record *free;
-	struct pending_pack *live;		/* every pack that exists; freed by the keeper or by close */
+	struct pending_pack *live;		/* every pack that exists; freed by the keeper or by
+						 * close */
 	struct pending_pack *finished, **finished_tail;	/* writer -> keeper */
 	bool no_more_packs;
 	struct seed_error err;		/* the first one */
@@ -73,7 +74,8 @@ void seed_set_free_pack(struct seed_set_writer *w, struct pending_pack *p);
 /* The writer thread and the keeper thread; @arg is the writer. */
 void *seed_set_write_packs(void *arg);
 void *seed_set_keep_packs(void *arg);
-/* What was read back and is not committed yet becomes a delta commit. Keeper's, until it is joined. */
+/* What was read back and is not committed yet becomes a delta commit. Keeper's, until it is
+ * joined. */
 int seed_set_commit_delta(struct seed_set_writer *w, struct seed_error *err);
 
 #endif

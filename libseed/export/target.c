@@ -86,8 +86,9 @@ static int open_known(struct seed_volume **out, struct seed_set_record *record,
 			return 0;	/* the run that drew this id ended before it wrote */
 		return seed_error_set(err, SEED_ERR_MEDIUM,
 				      "set %s is gone from the medium, though commit %u of it was "
-				      "written: remove the folder vmseed from the medium and prepare it "
-				      "anew to start afresh", set, record->confirmed);
+				      "written: remove the folder vmseed from the medium and "
+				      "prepare it anew to start afresh",
+				      set, record->confirmed);
 	}
 	if (seed_volume_open(&v, medium, &record->set, opt->trust, opt->own, &why) < 0) {
 		/* Never wholly created, and nothing of it confirmed: a torn first attempt,
@@ -125,8 +126,9 @@ int seed_export_target(struct seed_volume **out, struct seed_set_record *record,
 	*new_set = false;
 	/* Sets are told by the medium's id, and that is only as good as its signature. */
 	if (!medium->known_signer)
-		return seed_error_set(err, SEED_ERR_TRUST, "nobody whom this site trusts prepared this "
-				      "medium: %s", medium->unknown.text);
+		return seed_error_set(err, SEED_ERR_TRUST,
+				      "nobody whom this site trusts prepared this medium: %s",
+				      medium->unknown.text);
 	if (seed_set_record_find(record, opt->home, &medium->id, opt->recipient, &why) == 0) {
 		set = record->set;
 		if (open_known(&v, record, medium, opt, err) < 0)

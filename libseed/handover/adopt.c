@@ -88,8 +88,8 @@ static int add_heir(const struct seed_receipt_file *file, void *arg, struct seed
 	return 0;
 }
 
-/* The site that the candidate follows: only it may bring a fork of the VM, or any site that is trusted
- * at all could take the VM over with one of its own invention. */
+/* The site that the candidate follows: only it may bring a fork of the VM, or any site that is
+ * trusted at all could take the VM over with one of its own invention. */
 static int choose_heir(const struct adopting *a, struct seed_replica *r, struct seed_error *err)
 {
 	struct heirs heirs = { .count = 0 };
@@ -115,7 +115,8 @@ static int choose_heir(const struct adopting *a, struct seed_replica *r, struct 
 	}
 	if (heirs.count > 1)
 		return seed_error_set(err, SEED_ERR_USAGE,
-				      "several sites may go on with it: say which with --follow SITE");
+				      "several sites may go on with it: say which with --follow "
+				      "SITE");
 	r->has_follows = heirs.count == 1;
 	r->follows = heirs.site;
 	return 0;
@@ -148,13 +149,15 @@ static int look_at_disks(struct adopting *a, struct seed_error *err)
 	if (!out->unsent || a->opt->discard)
 		return 0;
 	if (out->changed_blocks == 0)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "it holds what no other site is known to have got: it "
-				      "was read since, and that never arrived anywhere. Send it first, or give "
-				      "it up with --discard-changes");
-	return seed_error_set(err, SEED_ERR_IDENTITY, "%" PRIu64 " block%s (%s) %s written after the last "
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "it holds what no other site is known to have got: it was "
+				      "read since, and that never arrived anywhere. Send it first, "
+				      "or give it up with --discard-changes");
+	return seed_error_set(err, SEED_ERR_IDENTITY,
+			      "%" PRIu64 " block%s (%s) %s written after the last "
 			      "sync and would be lost: send them first, or give them up with "
-			      "--discard-changes", out->changed_blocks,
-			      out->changed_blocks == 1 ? "" : "s",
+			      "--discard-changes",
+			      out->changed_blocks, out->changed_blocks == 1 ? "" : "s",
 			      seed_size_text(out->changed_bytes, size),
 			      out->changed_blocks == 1 ? "was" : "were");
 }
@@ -183,16 +186,9 @@ static void stamp_disks(const struct seed_replica *r)
 		char stem[33];
 
 		seed_replica_slot_stem(disk->slot, stem);
-		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size), NULL);
+		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size),
+					 NULL);
 	}
-}
-
-static int hand_over(struct seed_source_vm *vm, struct seed_error *err)
-{
-	if (vm->handed_over)
-		return 0;
-	vm->handed_over = true;
-	return seed_source_vm_save(vm, err);
 }
 
 static int note(const struct adopting *a, struct seed_error *err)
@@ -208,14 +204,6 @@ static int note(const struct adopting *a, struct seed_error *err)
 
 /* ---- a VM of this site ---- */
 
-static bool has_record(int home, const struct seed_id *uuid)
-{
-	char path[64], text[SEED_UUID_TEXT];
-
-	snprintf(path, sizeof(path), "vms/%s/vm.json", seed_uuid_text(uuid, text));
-	return seed_path_exists(home, path);
-}
-
 static int open_record(struct adopting *a, const struct seed_vmdef *def, struct seed_error *err)
 {
 	char uuid[SEED_UUID_TEXT];
@@ -223,14 +211,17 @@ static int open_record(struct adopting *a, const struct seed_vmdef *def, struct 
 
 	if (seed_source_vm_uuid(&id, def, a->opt->own, err) < 0)
 		return -1;
-	if (!has_record(a->opt->home, &id))
-		return seed_error_set(err, SEED_ERR_NOTFOUND, "this site never exported a VM of uuid %s: "
-				      "nothing tells what its disks were", seed_uuid_text(&id, uuid));
-	if (seed_source_vm_open(&a->vm, a->opt->home, def, a->opt->own, SEED_SOURCE_VM_ANYWAY, err) < 0)
+	if (!seed_source_vm_exists(a->opt->home, &id))
+		return seed_error_set(err, SEED_ERR_NOTFOUND,
+				      "this site never exported a VM of uuid %s: nothing tells "
+				      "what its disks were",
+				      seed_uuid_text(&id, uuid));
+	if (seed_source_vm_open(&a->vm, a->opt->home, def, a->opt->own, SEED_SOURCE_VM_ANYWAY,
+				err) < 0)
 		return -1;
 	if (a->vm->generation == 0)
-		return seed_error_set(err, SEED_ERR_NOTFOUND, "no export of it was ever finished: nothing was "
-				      "handed over");
+		return seed_error_set(err, SEED_ERR_NOTFOUND,
+				      "no export of it was ever finished: nothing was handed over");
 	return describe_out(a->out, a->vm, err);
 }
 
@@ -247,7 +238,7 @@ static int drop_manifest(const struct seed_replica *r, struct seed_error *err)
 /* It is a candidate: what an earlier run did not get to, and what is asked for now. */
 static int finish_again(struct adopting *a, struct seed_replica *r, struct seed_error *err)
 {
-	if (hand_over(a->vm, err) < 0 || drop_manifest(r, err) < 0)
+	if (seed_source_vm_hand_over(a->vm, false, err) < 0 || drop_manifest(r, err) < 0)
 		return -1;
 	if ((a->opt->discard && !r->discard) || a->opt->follow || !r->has_follows) {
 		r->discard |= a->opt->discard;
@@ -287,8 +278,9 @@ static int look_for_replica(struct adopting *a, struct seed_error *err)
 					       vm->generation) == SEED_LINEAGE_SAME;
 	if (a->out->already)
 		return 0;
-	return seed_error_set(err, SEED_ERR_IDENTITY, "replica %s of it is here already, %s at generation %"
-			      PRIu64, r->name, seed_replica_state_name(r->state), r->generation);
+	return seed_error_set(err, SEED_ERR_IDENTITY,
+			      "replica %s of it is here already, %s at generation %" PRIu64,
+			      r->name, seed_replica_state_name(r->state), r->generation);
 }
 
 static bool is_moved(int folder, const char *slot, char *path, size_t size)
@@ -308,14 +300,16 @@ static int open_disk(struct adopting *a, const struct seed_vmdef_disk *disk, int
 	struct stat st;
 
 	if (!disk->raw || !disk->path)
-		return seed_error_set(err, SEED_ERR_USAGE, "disk %s is %s, which is not supported yet", disk->slot,
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "disk %s is %s, which is not supported yet", disk->slot,
 				      disk->format ? disk->format : "of no known format");
 	if (!is_moved(moving, disk->slot, moved, sizeof(moved)))
 		return seed_reading_open(&a->readings, disk->slot, disk->path, err);
 	if (lstat(disk->path, &st) == 0 || errno != ENOENT)
-		return seed_error_set(err, SEED_ERR_USAGE, "disk %s was moved by an earlier run, and %s is there "
-				      "again: move one of them away", disk->slot,
-				      seed_quote(disk->path, quoted, sizeof(quoted)));
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "disk %s was moved by an earlier run, and %s is there again: "
+				      "move one of them away",
+				      disk->slot, seed_quote(disk->path, quoted, sizeof(quoted)));
 	return seed_reading_open(&a->readings, disk->slot, moved, err);
 }
 
@@ -371,8 +365,11 @@ static int place(struct adopting *a, struct seed_candidate *c, bool move, struct
 		return -1;
 	if (move ? seed_place_may_move(&p, err) < 0 : seed_place_copies(&p, &shared, err) < 0)
 		return -1;
-	a->out->how = move ? SEED_ADOPTED_MOVED : shared ? SEED_ADOPTED_SHARED : SEED_ADOPTED_COPIED;
-	if (hand_over(a->vm, err) < 0 || (move && seed_place_moved(&p, err) < 0))
+	a->out->how = move   ? SEED_ADOPTED_MOVED :
+		      shared ? SEED_ADOPTED_SHARED :
+			       SEED_ADOPTED_COPIED;
+	if (seed_source_vm_hand_over(a->vm, false, err) < 0 ||
+	    (move && seed_place_moved(&p, err) < 0))
 		return -1;
 	return seed_candidate_finish(c, a->opt->store, err);
 }
@@ -411,8 +408,8 @@ static bool any_moved(const struct seed_vmdef *def, int moving)
 	char path[80];
 
 	for (size_t i = 0; i < def->disks.count; i++)
-		if (is_moved(moving, ((struct seed_vmdef_disk *)seed_vec_at(&def->disks, i))->slot, path,
-			     sizeof(path)))
+		if (is_moved(moving, ((struct seed_vmdef_disk *)seed_vec_at(&def->disks, i))->slot,
+			     path, sizeof(path)))
 			return true;
 	return false;
 }
@@ -478,7 +475,8 @@ static int become_candidate(struct adopting *a, struct seed_replica *r, struct s
 		disk->size = reading->source->size;
 		disk->missing_blocks = 0;
 	}
-	if (choose_heir(a, r, err) < 0 || hand_over(a->vm, err) < 0 || place_lists(a, r, err) < 0)
+	if (choose_heir(a, r, err) < 0 || seed_source_vm_hand_over(a->vm, false, err) < 0 ||
+	    place_lists(a, r, err) < 0)
 		return -1;
 	r->state = SEED_REPLICA_CANDIDATE;
 	r->discard = a->opt->discard;
@@ -501,10 +499,11 @@ static int adopt_replica(struct adopting *a, struct seed_replica *r, struct seed
 		return seed_error_set(err, SEED_ERR_USAGE, "is seeding: let it be finished first");
 	if (!a->out->already && r->state != SEED_REPLICA_PROMOTED)
 		return seed_adopt_edited(r, a->out, a->opt, err);
-	if (!has_record(a->opt->home, &r->uuid))
-		return seed_error_set(err, SEED_ERR_NOTFOUND, "has no record in vms/: nothing tells what its disks "
-				      "were");
-	if (seed_source_vm_open(&a->vm, a->opt->home, &def, a->opt->own, SEED_SOURCE_VM_ANYWAY, err) < 0 ||
+	if (!seed_source_vm_exists(a->opt->home, &r->uuid))
+		return seed_error_set(err, SEED_ERR_NOTFOUND,
+				      "has no record in vms/: nothing tells what its disks were");
+	if (seed_source_vm_open(&a->vm, a->opt->home, &def, a->opt->own, SEED_SOURCE_VM_ANYWAY,
+				err) < 0 ||
 	    describe_out(a->out, a->vm, err) < 0)
 		return -1;
 	if (!a->out->already &&

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * A replica that was written to: started by mistake, say. What was written is given up by putting the
- * blocks that differ on the missing list, and the next resync brings them anew.
+ * A replica that was written to: started by mistake, say. What was written is given up by putting
+ * the blocks that differ on the missing list, and the next resync brings them anew.
  *
- * The lists go first, each for itself, then the history, and replica.json, which counts what is missing, last:
- * until it does, a list is none, and the next run finds and counts the same blocks. Behind it nothing
- * is left to do.
+ * The lists go first, each for itself, then the history, and replica.json, which counts what is
+ * missing, last: until it does, a list is none, and the next run finds and counts the same blocks.
+ * Behind it nothing is left to do.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -99,11 +99,14 @@ static int adopt_edited(struct seed_replica *r, struct seed_proof *proofs,
 	if (out->already)
 		return 0;
 	if (!out->changed_blocks)
-		return seed_error_set(err, SEED_ERR_USAGE, "is %s and holds what it should: it needs no adopting",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "is %s and holds what it should: it needs no adopting",
 				      seed_replica_state_name(r->state));
 	if (!opt->discard)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "%" PRIu64 " block%s (%s) %s written since its "
-				      "last sync and would be lost: give them up with --discard-changes",
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "%" PRIu64 " block%s (%s) %s written since its "
+				      "last sync and would be lost: give them up with "
+				      "--discard-changes",
 				      out->changed_blocks, out->changed_blocks == 1 ? "" : "s",
 				      seed_size_text(out->changed_bytes, size),
 				      out->changed_blocks == 1 ? "was" : "were");
@@ -117,7 +120,8 @@ static int adopt_edited(struct seed_replica *r, struct seed_proof *proofs,
 
 		/* Without it the next resync reads the disk, no more. */
 		seed_replica_slot_stem(disk->slot, stem);
-		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size), NULL);
+		(void)seed_replica_stamp(r->dir, stem, disk->file, seed_grid_blocks(disk->size),
+					 NULL);
 	}
 	return 0;
 }

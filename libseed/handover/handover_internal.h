@@ -25,8 +25,8 @@ struct seed_history_entry {
 	uint64_t changed_blocks;
 };
 
-/* Append, unless the VM's last entry says this very thing (event, timeline, generation) already: then
- * an earlier run got as far as this. Durable on return. */
+/* Append, unless the VM's last entry says this very thing (event, timeline, generation) already:
+ * then an earlier run got as far as this. Durable on return. */
 int seed_history_note(int home, const struct seed_site *own, const struct seed_history_entry *e,
 		      struct seed_error *err);
 
@@ -60,8 +60,8 @@ struct seed_reading_options {
 /* Open and hold. BUSY when somebody has it open, or when it cannot be held. */
 int seed_reading_open(struct seed_vec *readings, const char *slot, const char *path,
 		      struct seed_error *err);
-/* Read all of them; those that are provably as they were read last are not read. BUSY when one changes
- * meanwhile. */
+/* Read all of them; those that are provably as they were read last are not read. BUSY when one
+ * changes meanwhile. */
 int seed_reading_run(struct seed_vec *readings, const struct seed_reading_options *opt,
 		     struct seed_error *err);
 void seed_readings_clear(struct seed_vec *readings);
@@ -89,8 +89,8 @@ int seed_place_moved(const struct seed_placing *p, struct seed_error *err);
 
 /* ---- edited.c: a replica that somebody wrote to ---- */
 
-/* Gives up what was written: the blocks are missing from then on, the replica incomplete. USAGE when none
- * differ, IDENTITY when some do and that was not asked for. @r is locked. */
+/* Gives up what was written: the blocks are missing from then on, the replica incomplete. USAGE
+ * when none differ, IDENTITY when some do and that was not asked for. @r is locked. */
 int seed_adopt_edited(struct seed_replica *r, struct seed_adopted *out,
 		      const struct seed_adopt_options *opt, struct seed_error *err);
 

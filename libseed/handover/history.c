@@ -27,7 +27,8 @@ static bool says_the_same(struct seed_json_reader *r, const struct seed_history_
 	quiet.err = &ignored;
 	seed_json_take_id(&quiet, "site", &site);
 	seed_json_take_uuid(&quiet, "uuid", &uuid);
-	*of_this_vm = !quiet.failed && seed_id_equal(&site, e->site) && seed_id_equal(&uuid, e->uuid);
+	*of_this_vm = !quiet.failed && seed_id_equal(&site, e->site) &&
+			seed_id_equal(&uuid, e->uuid);
 	if (!*of_this_vm)
 		return false;
 	event = seed_json_take_text(&quiet, "event", 32);

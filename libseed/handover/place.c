@@ -38,7 +38,8 @@ static const struct seed_replica_disk *disk_of(const struct seed_placing *p, siz
 /* Only of files: a device shares nothing. */
 static int try_clone(const char *path, int to, bool *shared, struct seed_error *err)
 {
-	SEED_AUTO(seed_fd_closep) int from = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	SEED_AUTO(seed_fd_closep) int from =
+		open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
 	*shared = false;
@@ -56,7 +57,8 @@ static int copy_range(struct copying *c, int to, uint64_t at, uint64_t end, stru
 		    seed_source_read(c->reading->source, c->buf, len, at, err) < 0)
 			return -1;
 		/* The file is new: what is not written is zero. */
-		if (!seed_block_is_zero(c->buf, len) && seed_fd_pwrite(to, c->buf, len, at, err) < 0)
+		if (!seed_block_is_zero(c->buf, len) &&
+		    seed_fd_pwrite(to, c->buf, len, at, err) < 0)
 			return -1;
 		at += len;
 		c->done += len;
@@ -139,12 +141,15 @@ static int check_name(const struct seed_placing *p, const struct seed_reading *r
 	if (lstat(r->path, &st) < 0 || fstat(p->store, &store) < 0)
 		return seed_error_sys(err, errno, "%s", quoted);
 	if (!S_ISREG(st.st_mode))
-		return seed_error_set(err, SEED_ERR_USAGE, "%s is %s: only a file can be moved into the "
-				      "store; leave out --in-place", quoted,
-				      S_ISLNK(st.st_mode) ? "a link" : "no file");
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s is %s: only a file can be moved into the store; leave "
+				      "out --in-place",
+				      quoted, S_ISLNK(st.st_mode) ? "a link" : "no file");
 	if (st.st_dev != store.st_dev)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s lies in another file system than the store: "
-				      "leave out --in-place, and it is copied", quoted);
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s lies in another file system than the store: leave out "
+				      "--in-place, and it is copied",
+				      quoted);
 	if (r->identity.provable && st.st_ino != r->identity.inode)
 		return seed_error_set(err, SEED_ERR_BUSY, "%s was replaced meanwhile", quoted);
 	return 0;
@@ -170,8 +175,8 @@ static int move_disk(const struct seed_placing *p, const struct seed_reading *r,
 		     struct seed_error *err)
 {
 	const char *slash = strrchr(r->path, '/');
-	SEED_AUTO(seed_freep) char *parent = slash ? strndup(r->path, (size_t)(slash - r->path) + 1) :
-						     strdup(".");
+	SEED_AUTO(seed_freep) char *parent =
+		slash ? strndup(r->path, (size_t)(slash - r->path) + 1) : strdup(".");
 	SEED_AUTO(seed_fd_closep) int dir = -1;
 	char quoted[SEED_QUOTED];
 
@@ -180,7 +185,8 @@ static int move_disk(const struct seed_placing *p, const struct seed_reading *r,
 	if (check_name(p, r, err) < 0 || seed_path_open_folder(&dir, parent, err) < 0)
 		return -1;
 	if (renameat2(AT_FDCWD, r->path, p->replica->dir, file, RENAME_NOREPLACE) < 0)
-		return seed_error_sys(err, errno, "move %s", seed_quote(r->path, quoted, sizeof(quoted)));
+		return seed_error_sys(err, errno, "move %s",
+				      seed_quote(r->path, quoted, sizeof(quoted)));
 	return seed_fd_sync(p->replica->dir, err) < 0 ? -1 : seed_fd_sync(dir, err);
 }
 

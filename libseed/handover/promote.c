@@ -29,38 +29,36 @@ void seed_promoted_clear(struct seed_promoted *p)
 
 /* ---- may it? ---- */
 
-static uint64_t missing_blocks(const struct seed_replica *r)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < r->disks.count; i++)
-		sum += ((struct seed_replica_disk *)seed_vec_at(&r->disks, i))->missing_blocks;
-	return sum;
-}
-
 static int check_state(const struct seed_replica *r, bool force, struct seed_error *err)
 {
 	switch (r->state) {
 	case SEED_REPLICA_SEEDING:
-		return seed_error_set(err, SEED_ERR_USAGE, "it is still being seeded: finish its import or "
-				      "resync first");
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "it is still being seeded: finish its import or resync "
+				      "first");
 	case SEED_REPLICA_INCOMPLETE:
-		return seed_error_set(err, SEED_ERR_USAGE, "it is incomplete, %" PRIu64 " blocks are missing: "
-				      "import it again from an undamaged medium, or resync it, first",
-				      missing_blocks(r));
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "it is incomplete, %" PRIu64 " blocks are missing: "
+				      "import it again from an undamaged medium, or resync it, "
+				      "first",
+				      seed_replica_missing(r));
 	case SEED_REPLICA_CANDIDATE:
-		return seed_error_set(err, SEED_ERR_IDENTITY, "it is a candidate, and nothing proves yet whose "
-				      "disks they are: resync to it first");
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "it is a candidate, and nothing proves yet whose disks they "
+				      "are: resync to it first");
 	default:
 		break;
 	}
-	if (!force && (r->captured == SEED_CAPTURED_CHANGED || r->captured == SEED_CAPTURED_UNPROVEN))
-		return seed_error_set(err, SEED_ERR_IDENTITY, "its copy was taken of disks that %s, and may not "
-				      "be consistent: resync it first, or promote it with --force",
+	if (!force &&
+	    (r->captured == SEED_CAPTURED_CHANGED || r->captured == SEED_CAPTURED_UNPROVEN))
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "its copy was taken of disks that %s, and may not be "
+				      "consistent: resync it first, or promote it with --force",
 				      r->captured == SEED_CAPTURED_CHANGED ? "changed meanwhile" :
-				      "could not be held");
+									     "could not be held");
 	if (r->lineage.count == SEED_TIMELINES_MAX)
-		return seed_error_set(err, SEED_ERR_RANGE, "its history has forked %d times already",
+		return seed_error_set(err, SEED_ERR_RANGE,
+				      "its history has forked %d times already",
 				      SEED_TIMELINES_MAX - 1);
 	return 0;
 }
@@ -105,8 +103,9 @@ static int fork_lineage(struct seed_source_vm *vm, const struct seed_replica *r,
 	if (vm->lineage.count && !vm->handed_over && begun_here(vm, r))
 		return 0;
 	if (!may_replace(vm, r))
-		return seed_error_set(err, SEED_ERR_IDENTITY, "this site exports a VM of that uuid itself, "
-				      "with a history of its own");
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "this site exports a VM of that uuid itself, with a history "
+				      "of its own");
 	vm->lineage = r->lineage;
 	t = &vm->lineage.timelines[vm->lineage.count];
 	*t = (struct seed_timeline){
@@ -133,7 +132,8 @@ static int keep_list(const struct seed_source_vm *vm, const struct seed_replica 
 	    seed_handover_copy(r->dir, disk->list, vm->dir,
 			       seed_capture_list_name(disk->slot, name), err) < 0)
 		return -1;
-	/* What its list says is what the disk provably holds: the list is a reading of it as it is now. */
+	/* What its list says is what the disk provably holds: the list is a reading of it as it is
+	 * now. */
 	if (!seed_replica_stamped(r->dir, disk, &stamp.identity))
 		return 0;
 	stamp.blocks = seed_grid_blocks(disk->size);
@@ -186,15 +186,6 @@ static int open_vm(struct seed_source_vm **out, const struct seed_replica *r,
 				   SEED_SOURCE_VM_ANYWAY | SEED_SOURCE_VM_BLANK, err);
 }
 
-/* Opening a record makes its folder. */
-static bool has_record(int home, const struct seed_id *uuid)
-{
-	char path[64], text[SEED_UUID_TEXT];
-
-	snprintf(path, sizeof(path), "vms/%s/vm.json", seed_uuid_text(uuid, text));
-	return seed_path_exists(home, path);
-}
-
 static int note(const struct seed_promoted *p, const struct seed_promote_options *opt,
 		struct seed_error *err)
 {
@@ -224,7 +215,7 @@ static int promote(struct seed_promoted *p, const struct seed_promote_options *o
 	struct seed_replica *r = p->replica;
 
 	p->parent = last_timeline(&r->lineage)->id;
-	if (opt->dry_run && !has_record(opt->home, &r->uuid))
+	if (opt->dry_run && !seed_source_vm_exists(opt->home, &r->uuid))
 		return 0;
 	if (open_vm(&vm, r, opt, err) < 0 || fork_lineage(vm, r, err) < 0)
 		return -1;
@@ -260,14 +251,17 @@ static int take_back(struct seed_promoted *p, const struct seed_promote_options 
 	if (open_vm(&vm, r, opt, err) < 0)
 		return -1;
 	if (vm->lineage.count == 0)
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "its record in vms/ is gone: which generations "
-				      "were signed is not known any more");
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "its record in vms/ is gone: which generations were signed "
+				      "is not known any more");
 	if (!vm->handed_over)
 		return 0;
 	if (vm->final && !opt->force)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "was handed over by a last resync, and the site that "
-				      "got it may have gone on: to follow it, 'vmseed adopt %s' here; --force "
-				      "takes it back, and then one of the two histories will be lost",
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "was handed over by a last resync, and the site that got it "
+				      "may have gone on: to follow it, 'vmseed adopt %s' here; "
+				      "--force takes it back, and then one of the two histories "
+				      "will be lost",
 				      r->name);
 	vm->handed_over = vm->final = false;
 	return seed_source_vm_save(vm, err);
@@ -280,8 +274,9 @@ int seed_promote(struct seed_promoted *out, const char *folder,
 	struct seed_replica *r;
 
 	*out = (struct seed_promoted){ 0 };
-	if ((opt->dry_run ? seed_replica_open(&out->replica, opt->store, folder, false, err) :
-			    seed_replica_open_watched(&out->replica, opt->store, folder, &watch, err)) < 0)
+	if ((opt->dry_run ?
+		     seed_replica_open(&out->replica, opt->store, folder, false, err) :
+		     seed_replica_open_watched(&out->replica, opt->store, folder, &watch, err)) < 0)
 		return -1;
 	r = out->replica;
 	if (r->state == SEED_REPLICA_PROMOTED ? take_back(out, opt, err) < 0 :

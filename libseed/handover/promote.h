@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Promote: a replica becomes the VM, and this site goes on with its history on a timeline of its own.
+ * Promote: a replica becomes the VM, and this site goes on with its history on a timeline of its
+ * own.
  *
  * In order, each step durable before the next:
  *

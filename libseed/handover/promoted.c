@@ -139,8 +139,10 @@ int seed_promoted_vmdef(struct seed_vmdef **out, int store, const char *store_pa
 	    seed_replica_open(&r, store, folder, false, err) < 0)
 		return -1;
 	if (r->state != SEED_REPLICA_PROMOTED)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s is a replica and not promoted: it is not this "
-				      "site's to send", folder);
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s is a replica and not promoted: it is not this site's to "
+				      "send",
+				      folder);
 	if (describe(def, r, store_path, err) < 0)
 		return seed_error_prefix(err, "replica %s", folder);
 	*out = seed_steal(&def);

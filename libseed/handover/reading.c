@@ -81,7 +81,8 @@ int seed_reading_open(struct seed_vec *readings, const char *slot, const char *p
 		return -1;
 	}
 	if (r.source->held == SEED_CAPTURED_UNPROVEN)
-		seed_error_set(err, SEED_ERR_BUSY, "%s cannot be held: somebody may be writing to it",
+		seed_error_set(err, SEED_ERR_BUSY,
+			       "%s cannot be held: somebody may be writing to it",
 			       seed_quote(path, quoted, sizeof(quoted)));
 	else if (!seed_vec_push(readings, sizeof(r), &r))
 		seed_error_sys(err, ENOMEM, "%s", path);
@@ -263,7 +264,8 @@ static int read_disk(struct pass *p, struct seed_error *err)
 	    seed_source_identity(r->source, &after, err) < 0)
 		return -1;
 	if (after.provable && !seed_source_identity_equal(&r->identity, &after))
-		return seed_error_set(err, SEED_ERR_BUSY, "changed while it was read: is the VM running?");
+		return seed_error_set(err, SEED_ERR_BUSY,
+				      "changed while it was read: is the VM running?");
 	seed_merkle_end(&p->tree, &r->root);
 	return p->now ? seed_list_sync(p->now, err) : 0;
 }

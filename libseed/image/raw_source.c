@@ -88,11 +88,6 @@ static int raw_extent(struct seed_source *src, uint64_t offset, uint64_t *end,
 	return rc;
 }
 
-static int64_t in_ns(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int raw_identity(struct seed_source *src, struct seed_source_identity *out,
 			struct seed_error *err)
 {
@@ -101,14 +96,13 @@ static int raw_identity(struct seed_source *src, struct seed_source_identity *ou
 
 	if (fstat(raw->fd, &st) < 0)
 		return seed_error_sys(err, errno, "fstat");
-	*out = (struct seed_source_identity){
-		.device = raw->device ? st.st_rdev : st.st_dev,
-		.inode = raw->device ? 0 : st.st_ino,
-		.size = raw->device ? raw->base.size : (uint64_t)st.st_size,
-		.mtime_ns = in_ns(st.st_mtim),
-		.ctime_ns = in_ns(st.st_ctim),
-		.provable = !raw->device,
-	};
+	seed_source_identity_of_file(out, &st);
+	if (raw->device) {
+		out->device = st.st_rdev;
+		out->inode = 0;
+		out->size = raw->base.size;
+		out->provable = false;
+	}
 	return 0;
 }
 

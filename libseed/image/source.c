@@ -34,6 +34,19 @@ int seed_source_identity(struct seed_source *src, struct seed_source_identity *o
 	return src->ops->identity(src, out, err);
 }
 
+static int64_t in_ns(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void seed_source_identity_of_file(struct seed_source_identity *out, const struct stat *st)
+{
+	*out = (struct seed_source_identity){
+		.device = st->st_dev, .inode = st->st_ino, .size = (uint64_t)st->st_size,
+		.mtime_ns = in_ns(st->st_mtim), .ctime_ns = in_ns(st->st_ctim), .provable = true,
+	};
+}
+
 bool seed_source_identity_equal(const struct seed_source_identity *a,
 				const struct seed_source_identity *b)
 {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 
@@ -69,6 +70,8 @@ int seed_source_extent(struct seed_source *src, uint64_t offset, uint64_t *end,
 		       enum seed_extent_kind *kind, struct seed_error *err);
 int seed_source_identity(struct seed_source *src, struct seed_source_identity *out,
 			 struct seed_error *err);
+/* That of a file, as fstat() has it. */
+void seed_source_identity_of_file(struct seed_source_identity *out, const struct stat *st);
 bool seed_source_identity_equal(const struct seed_source_identity *a,
 				const struct seed_source_identity *b);
 void seed_source_close(struct seed_source *src);	/* NULL is fine */

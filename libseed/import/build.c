@@ -113,7 +113,8 @@ static int open_sink(struct seed_build *b, uint32_t i, const char *name, struct 
 static int want_all(struct seed_build *b, uint32_t i, uint64_t blocks, struct seed_error *err)
 {
 	const struct seed_replica *r = b->replica;
-	const struct seed_replica_disk *disk = i < r->disks.count ? seed_vec_at(&r->disks, i) : NULL;
+	const struct seed_replica_disk *disk =
+		i < r->disks.count ? seed_vec_at(&r->disks, i) : NULL;
 	const struct seed_run all = { 0, blocks, SEED_BLOCK_MISSING };
 
 	if (r->build != r->dir || !disk || disk->missing_blocks == 0)
@@ -138,7 +139,8 @@ static int begin_disk(struct seed_build *b, uint32_t i, struct seed_error *err)
 		return -1;
 	if (!b->fill)
 		return 0;
-	if (seed_missing_read(&b->disks[i].runs, b->replica->build, names.missing, d->blocks, err) < 0)
+	if (seed_missing_read(&b->disks[i].runs, b->replica->build, names.missing, d->blocks, err) <
+	    0)
 		return -1;
 	return b->disks[i].runs.count ? 0 : want_all(b, i, d->blocks, err);
 }
@@ -171,12 +173,14 @@ static int open_replica(struct seed_build *b, const struct seed_import_options *
 	if (b->vm->action == SEED_IMPORT_CREATE) {
 		if (seed_replica_create(&b->replica, opt->store, m, err) < 0)
 			return -1;
-	} else if (seed_replica_open_watched(&b->replica, opt->store, b->vm->folder, &watch, err) < 0) {
+	} else if (seed_replica_open_watched(&b->replica, opt->store, b->vm->folder, &watch, err) <
+		   0) {
 		return -1;
 	}
 	if (!still_as_planned(b))
 		return seed_error_set(err, SEED_ERR_BUSY,
-				      "another run changed the replica meanwhile: run the command again");
+				      "another run changed the replica meanwhile: run the command "
+				      "again");
 	return seed_replica_begin_build(b->replica, m, err);
 }
 
@@ -330,8 +334,8 @@ int seed_build_finish(struct seed_build *b, const struct seed_import_options *op
 		if (seed_import_log_fill(b->log, &b->vm->seed->manifest.seed, err) < 0)
 			return -1;
 		return seed_error_set(err, SEED_ERR_INTEGRITY,
-				      "%llu blocks are missing, so the replica stays at generation %llu; "
-				      "import again from an undamaged medium",
+				      "%llu blocks are missing, so the replica stays at generation "
+				      "%llu; import again from an undamaged medium",
 				      (unsigned long long)missing,
 				      (unsigned long long)b->vm->have_generation);
 	}

@@ -79,13 +79,16 @@ static void check_mark(struct seed_import_vm *vm, const struct seed_mark *mark)
 
 	if (!mark->known)
 		return;
-	switch (seed_lineage_compare(&mark->lineage, mark->generation, &m->lineage, m->generation)) {
+	switch (seed_lineage_compare(&mark->lineage, mark->generation, &m->lineage,
+				     m->generation)) {
 	case SEED_LINEAGE_NEWER:
 		return;
 	case SEED_LINEAGE_SAME:
 		if (!seed_digest_equal(&mark->manifest, &vm->seed->digest))
-			refuse(vm, "generation %llu was accepted here before with other content: its site "
-			       "signed two manifests with one number; ask there which one is right",
+			refuse(vm,
+			       "generation %llu was accepted here before with other content: its "
+			       "site signed two manifests with one number; ask there which one is "
+			       "right",
 			       number(m->generation));
 		return;
 	case SEED_LINEAGE_OLDER:
@@ -93,9 +96,10 @@ static void check_mark(struct seed_import_vm *vm, const struct seed_mark *mark)
 		       "import a newer seed", number(mark->generation), number(m->generation));
 		return;
 	default:
-		refuse(vm, "its history has parted from the one accepted here at generation %llu: this "
-		       "seed is generation %llu of another line", number(mark->generation),
-		       number(m->generation));
+		refuse(vm,
+		       "its history has parted from the one accepted here at generation %llu: this "
+		       "seed is generation %llu of another line",
+		       number(mark->generation), number(m->generation));
 	}
 }
 
@@ -124,14 +128,16 @@ static void judge_replica(struct seed_import_vm *vm, const struct seed_replica *
 		vm->older = true;
 		return;
 	case SEED_LINEAGE_SAME:
-		refuse(vm, "generation %llu is here already with other content: its site signed two "
+		refuse(vm,
+		       "generation %llu is here already with other content: its site signed two "
 		       "manifests with one number; ask there which one is right",
 		       number(m->generation));
 		return;
 	default:
-		refuse(vm, "its history has parted from its replica's: the replica is generation %llu "
-		       "and this seed is generation %llu of another line", number(r->generation),
-		       number(m->generation));
+		refuse(vm,
+		       "its history has parted from its replica's: the replica is generation %llu "
+		       "and this seed is generation %llu of another line",
+		       number(r->generation), number(m->generation));
 	}
 }
 
@@ -168,14 +174,15 @@ int seed_import_judge(struct seed_import_vm *vm, const struct seed_import_option
 	if (!m->data) {
 		vm->action = SEED_IMPORT_REFUSE;
 		seed_error_set(&vm->err, SEED_ERR_FORMAT,
-			       "the seed was exported with --no-data and holds no blocks: export it with "
-			       "its data");
+			       "the seed was exported with --no-data and holds no blocks: export "
+			       "it with its data");
 		return 0;
 	}
 	vm->action = SEED_IMPORT_CREATE;
 	if (seed_replica_open(&r, opt->store, vm->folder, false, &why) == 0) {
 		judge_replica(vm, r);
-	} else if (why.kind != SEED_ERR_NOTFOUND && (why.kind != SEED_ERR_FORMAT || has_state(vm, opt))) {
+	} else if (why.kind != SEED_ERR_NOTFOUND &&
+		   (why.kind != SEED_ERR_FORMAT || has_state(vm, opt))) {
 		vm->action = SEED_IMPORT_REFUSE;
 		vm->err = why;
 		return 0;

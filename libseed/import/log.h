@@ -7,13 +7,16 @@
  *
  *   type:u32 a:u32 b:u32 zero:u32 c:u64 d:u64 zero[16] check[16] (SHA-256 of the 48 bytes before)
  *
- *   1 plan      c, d: the plan that later entries belong to (16 bytes of a digest). Packs of another plan
+ *   1 plan      c, d: the plan that later entries belong to (16 bytes of a digest). Packs of
+ *   another plan
  *               say nothing: which pack a block is taken from may differ.
- *   2 pack      a place in the plan, b number, c, d: which pack (16 bytes of the whole file's digest;
- *               packs of two sets have the same numbers, and two copies of a medium the same packs):
- *               all that this plan takes from it is durable
+ *   2 pack      a place in the plan, b number, c, d: which pack (16 bytes of the whole file's
+ *   digest;
+ *               packs of two sets have the same numbers, and two copies of a medium the same
+ *               packs): all that this plan takes from it is durable
  *   3 lost      a disk, c start, d count: blocks of that pack that were damaged
- *   4 filled    c, d: seed id. All of the seed is there but what the missing lists beside the log name;
+ *   4 filled    c, d: seed id. All of the seed is there but what the missing lists beside the log
+ *   name;
  *               holds until the log begins anew
  */
 #ifndef SEED_IMPORT_LOG_H
@@ -44,12 +47,14 @@ struct seed_import_lost {
 	uint64_t start, count;
 };
 
-/* Both are durable after seed_import_log_pack() returns: lost blocks are noted before their pack. */
+/* Both are durable after seed_import_log_pack() returns: lost blocks are noted before their
+ * pack. */
 int seed_import_log_add_lost(struct seed_import_log *log, const struct seed_import_lost *lost,
 			     struct seed_error *err);
 int seed_import_log_pack(struct seed_import_log *log, uint32_t place,
 			 const struct seed_pack_facts *pack, struct seed_error *err);
-/* Note that this seed is all there but for its missing lists, which are durable; durable on return. */
+/* Note that this seed is all there but for its missing lists, which are durable; durable on
+ * return. */
 int seed_import_log_fill(struct seed_import_log *log, const struct seed_id *seed,
 			 struct seed_error *err);
 /* Does the log of this folder say so? What cannot be read does not. */

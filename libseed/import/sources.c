@@ -19,8 +19,9 @@ static bool volume_is_needed(const struct import_run *run, const struct seed_vol
 
 /* A pack whose tail is damaged still has its records: they are walked, which reads all of it once
  * more. What cannot be walked either is as good as not there. */
-static int mend_pack(struct import_run *run, struct import_pack *pack, const struct seed_pack_id *id,
-		     const struct seed_error *tail, struct seed_vec *index, struct seed_error *err)
+static int mend_pack(struct import_run *run, struct import_pack *pack,
+		     const struct seed_pack_id *id, const struct seed_error *tail,
+		     struct seed_vec *index, struct seed_error *err)
 {
 	struct seed_error why = { 0 };
 	char set[SEED_ID_TEXT];
@@ -73,14 +74,16 @@ static int add_pack(struct import_run *run, const struct seed_volume *v,
 	return seed_locate_pack(run->locate, &index, &pack->place, err);
 }
 
-int seed_import_add_packs(struct import_run *run, struct seed_digest_stream *name, struct seed_error *err)
+int seed_import_add_packs(struct import_run *run, struct seed_digest_stream *name,
+			  struct seed_error *err)
 {
 	SEED_AUTO(seed_record_codec_freep) struct seed_record_codec *codec = NULL;
 
 	if (seed_record_codec_new(&codec, 1, err) < 0)
 		return -1;
 	for (size_t i = 0; i < run->plan->volumes.count; i++) {
-		const struct seed_volume *v = *(struct seed_volume **)seed_vec_at(&run->plan->volumes, i);
+		const struct seed_volume *v =
+			*(struct seed_volume **)seed_vec_at(&run->plan->volumes, i);
 
 		if (!volume_is_needed(run, v))
 			continue;
@@ -109,7 +112,9 @@ int seed_import_add_needs(struct import_run *run, struct seed_error *err)
 
 		b->first_disk = (uint32_t)run->disks.count;
 		for (uint32_t k = 0; k < b->disk_count; k++) {
-			struct import_item place = { .disk = b->first_disk + k, .build = (uint16_t)i };
+			struct import_item place = {
+				.disk = b->first_disk + k, .build = (uint16_t)i
+			};
 			struct seed_build_disk *disk = &b->disks[k];
 			const struct seed_manifest_disk *d =
 				seed_vec_at(&b->vm->seed->manifest.disks, k);
@@ -141,7 +146,8 @@ void seed_import_open_logs(struct import_run *run, const struct seed_digest_stre
 		seed_digest_add(&name, b->fill ? "fill" : "all ", 4);
 		seed_digest_end(&name, &digest);
 		memcpy(plan.bytes, digest.bytes, SEED_ID_SIZE);
-		if (seed_import_log_open(&b->log, b->replica->build, &plan, &b->resumed, &err) < 0) {
+		if (seed_import_log_open(&b->log, b->replica->build, &plan, &b->resumed, &err) <
+		    0) {
 			seed_import_fail_build(run, b, &err);
 			continue;
 		}

@@ -88,8 +88,8 @@ int seed_manifest_sign(const struct seed_manifest *m, const struct seed_signing_
 	if (seed_doc_sign(doc, key, SEED_DOC_MANIFEST, &bytes, &size, signature, err) < 0)
 		return seed_error_prefix(err, "manifest");
 	if (size > SEED_MANIFEST_MAX)
-		return seed_error_set(err, SEED_ERR_RANGE, "manifest of %zu bytes, at most %u", size,
-				      SEED_MANIFEST_MAX);
+		return seed_error_set(err, SEED_ERR_RANGE, "manifest of %zu bytes, at most %u",
+				      size, SEED_MANIFEST_MAX);
 	*text = seed_steal(&bytes);
 	*len = size;
 	return 0;

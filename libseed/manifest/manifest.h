@@ -44,7 +44,8 @@ struct seed_manifest_disk {
 	struct seed_digest root;
 	enum seed_captured captured;
 	char *serial, *wwn;		/* declared evidence, or NULL */
-	struct seed_vec found;		/* char *: "gpt-disk UUID", ...: evidence found on the disk */
+	struct seed_vec found;		/* char *: "gpt-disk UUID", ...: evidence found on the
+					 * disk */
 	struct seed_vec own_runs;	/* struct seed_run */
 	uint64_t own_blocks;		/* in all, of which @own_runs may be a part */
 	uint32_t compared;		/* with how many other VMs; 0: own blocks say little */

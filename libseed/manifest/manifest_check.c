@@ -124,7 +124,8 @@ static int check_slot(const struct seed_manifest *m, size_t index, struct seed_e
 	char quoted[SEED_QUOTED];
 
 	if (!seed_slot_valid(slot))
-		return wrong(err, "slot: %s cannot be one", seed_quote(slot, quoted, sizeof(quoted)));
+		return wrong(err, "slot: %s cannot be one",
+			     seed_quote(slot, quoted, sizeof(quoted)));
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(slot_of(m, i), slot) == 0)
 			return wrong(err, "slot: a second %s", slot);

@@ -127,7 +127,8 @@ static struct seed_json *disks_of(const struct seed_manifest *m)
 	size_t own_total = 0;
 
 	for (size_t i = 0; i < m->disks.count; i++)
-		own_total += ((struct seed_manifest_disk *)seed_vec_at(&m->disks, i))->own_runs.count;
+		own_total +=
+			((struct seed_manifest_disk *)seed_vec_at(&m->disks, i))->own_runs.count;
 	for (size_t i = 0; i < m->disks.count; i++)
 		seed_json_append(array, disk_of(seed_vec_at(&m->disks, i), own_total));
 	return array;

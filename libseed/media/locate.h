@@ -26,7 +26,8 @@ int seed_locate_new(struct seed_locate **out, int folder, size_t memory, struct 
 void seed_locate_free(struct seed_locate *locate);
 static inline void seed_locate_freep(struct seed_locate **l) { seed_locate_free(*l); }
 
-/* Add a pack's index (struct seed_index_entry) under the next ordinal, which it returns in *@pack. */
+/* Add a pack's index (struct seed_index_entry) under the next ordinal, which it returns in
+ * *@pack. */
 int seed_locate_pack(struct seed_locate *locate, const struct seed_vec *index, uint32_t *pack,
 		     struct seed_error *err);
 int seed_locate_need(struct seed_locate *locate, const struct seed_digest *digest, uint32_t disk,

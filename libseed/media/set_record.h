@@ -32,7 +32,8 @@ int seed_set_record_write(int home, const struct seed_set_record *record, struct
 /* NOTFOUND when there is none. */
 int seed_set_record_read(struct seed_set_record *out, int home, const struct seed_id *set,
 			 struct seed_error *err);
-/* The newest record (the set begun last) for this medium and recipient (NULL: plaintext), or NOTFOUND. */
+/* The newest record (the set begun last) for this medium and recipient (NULL: plaintext), or
+ * NOTFOUND. */
 int seed_set_record_find(struct seed_set_record *out, int home, const struct seed_id *medium,
 			 const struct seed_card *recipient, struct seed_error *err);
 

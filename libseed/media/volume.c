@@ -158,7 +158,8 @@ static int read_header(struct seed_volume *volume, const struct seed_signed_text
 		return seed_error_set(err, SEED_ERR_TRUST,
 				      "names another site than the card of its signer");
 	if (medium->known_signer && !seed_id_equal(&volume->medium_id, &medium->id))
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "is of another medium than this one");
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "is of another medium than this one");
 	volume->data_key.sealed = volume->sealed;
 	return volume->sealed && own ? unwrap_key(volume, own, err) : 0;
 }

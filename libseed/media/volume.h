@@ -24,9 +24,11 @@ struct seed_volume_problem {
 	char text[160];
 	enum seed_error_kind kind;	/* INTEGRITY, TRUST, MEDIUM */
 	uint32_t commit;		/* its number */
-	bool ours;			/* it is a commit under the volume's key all the same: torn writing
-					 * does not make such a one, and nothing sweeps it */
-	bool torn;			/* above what the exporter's home confirmed: a torn attempt */
+	bool ours;			/* it is a commit under the volume's key all the same: torn
+					 * writing does not make such a one, and nothing sweeps
+					 * it */
+	bool torn;			/* above what the exporter's home confirmed: a torn
+					 * attempt */
 };
 
 /* A commit that counts: it verifies, and chains with the one before it. */
@@ -40,7 +42,8 @@ struct seed_volume {
 	struct seed_medium *medium;	/* borrowed */
 	int dir;			/* vmseed/SETID */
 	struct seed_id set;
-	struct seed_id medium_id;	/* as volume.json names it; the medium's own id where that is known */
+	struct seed_id medium_id;	/* as volume.json names it; the medium's own id where that
+					 * is known */
 	uint32_t number;		/* of the volume, from 1 */
 	struct seed_id site;		/* exporter */
 	struct seed_public_key key;	/* its signing key: it alone commits */

@@ -106,8 +106,9 @@ int seed_volume_commit(struct seed_volume *volume, uint32_t number, bool full,
 	struct seed_digest digest;
 
 	if (memcmp(seed_signing_key_public(own->sign), &volume->key, sizeof(volume->key)) != 0)
-		return seed_error_set(err, SEED_ERR_TRUST, "this volume is another site's: only its "
-				      "exporter adds to it");
+		return seed_error_set(err, SEED_ERR_TRUST,
+				      "this volume is another site's: only its exporter adds to "
+				      "it");
 	if (number <= volume->highest_seen || number > SEED_MEDIA_NUMBER_MAX)
 		return seed_error_set(err, SEED_ERR_RANGE, "commit number %u is not free", number);
 	if (fill(&commit, volume, packs, files, full ? seeds : NULL, err) < 0 ||

@@ -149,7 +149,8 @@ int seed_volume_create(struct seed_volume **out, struct seed_medium *medium,
 			   err) < 0)
 		return seed_media_failed(err);
 	if (seed_path_exists(medium->vmseed, seed_id_text(set, name)))
-		return seed_error_set(err, SEED_ERR_USAGE, "set %s is on this medium already", name);
+		return seed_error_set(err, SEED_ERR_USAGE, "set %s is on this medium already",
+				      name);
 	if (seed_path_make_folder(medium->vmseed, name, 0755, err) < 0 ||
 	    seed_path_open_folder_at(&dir, medium->vmseed, name, err) < 0)
 		return seed_media_failed(err);

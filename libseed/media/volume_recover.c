@@ -60,8 +60,9 @@ static int check_confirmed(const struct seed_volume *volume, const struct seed_s
 	if (!record->confirmed)
 		return 0;
 	if (volume->last_commit < record->confirmed)
-		return seed_error_set(err, SEED_ERR_MEDIUM, "shows commit %u, and commit %u was "
-				      "confirmed here: it has been rolled back, or is an older copy; "
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "shows commit %u, and commit %u was confirmed here: it has "
+				      "been rolled back, or is an older copy; "
 				      "take the newest, or " AFRESH,
 				      volume->last_commit, record->confirmed);
 	for (size_t i = 0; i < volume->links.count; i++) {
@@ -95,8 +96,9 @@ static int check_length(const struct seed_volume *volume, const char *path, uint
 	if (fstat(fd, &st) < 0)
 		return seed_error_sys(err, errno, "%s", path);
 	if ((uint64_t)st.st_size != length)
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "%s: %jd bytes long, %ju were written",
-				      path, (intmax_t)st.st_size, (uintmax_t)length);
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "%s: %jd bytes long, %ju were written", path,
+				      (intmax_t)st.st_size, (uintmax_t)length);
 	return 0;
 }
 

@@ -52,7 +52,8 @@ static int create_error(const struct seed_error *why, struct seed_error *err)
 	if (why->sys_errno == EEXIST)
 		return seed_error_set(err, SEED_ERR_MEDIUM, "there is a file of that name already");
 	if (why->sys_errno == 0)
-		return seed_error_set(err, SEED_ERR_MEDIUM, "its folder is missing or not a folder");
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "its folder is missing or not a folder");
 	seed_error_sys(err, why->sys_errno, "cannot be created");
 	return seed_medium_error(err);
 }

@@ -153,7 +153,8 @@ int seed_table_entry_get(struct seed_table_entry *out, const uint8_t entry[SEED_
 			 struct seed_error *err)
 {
 	if (seed_get32(entry + 12) != 0)
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "its record table is not understood");
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "its record table is not understood");
 	out->offset = seed_get64(entry);
 	out->length = seed_get32(entry + 8);
 	memcpy(out->digest.bytes, entry + 16, SEED_DIGEST_SIZE);

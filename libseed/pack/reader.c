@@ -22,7 +22,8 @@ struct seed_pack_reader {
 	uint8_t *tail;			/* table and trailer as stored */
 	size_t tail_len;
 	struct seed_table_entry *table;	/* facts.records of them */
-	bool mended;			/* the table was worked out: the last entry, the index, is empty */
+	bool mended;			/* the table was worked out: the last entry, the index, is
+					 * empty */
 };
 
 /* A commit is signed, but by somebody else: its figures must be possible before we allocate. */
@@ -121,7 +122,8 @@ static int parse_table(struct seed_pack_reader *r, struct seed_error *err)
 			return -1;
 		if (entry->offset != next)
 			return seed_error_set(err, SEED_ERR_INTEGRITY,
-					      "record %u does not begin where the one before ends", i);
+					      "record %u does not begin where the one before ends",
+					      i);
 		if (entry->length < SEED_RECORD_HEADER || entry->length > SEED_RECORD_MAX)
 			return seed_error_set(err, SEED_ERR_INTEGRITY, "record %u of %u bytes", i,
 					      entry->length);

@@ -114,7 +114,8 @@ static int check_spec(const struct seed_record_spec *spec, size_t room, struct s
 
 	if (spec->blocks > SEED_RECORD_BLOCKS || spec->plain_len > SEED_RECORD_PLAIN_MAX)
 		return seed_error_set(err, SEED_ERR_RANGE,
-				      "record %u: %u blocks of %zu bytes in all are too much for one record",
+				      "record %u: %u blocks of %zu bytes in all are too much for "
+				      "one record",
 				      spec->number, spec->blocks, spec->plain_len);
 	for (uint16_t i = 0; i < spec->blocks; i++) {
 		if (spec->lengths[i] < 1 || spec->lengths[i] > SEED_BLOCK_SIZE)

@@ -21,7 +21,8 @@ enum seed_file_role { SEED_FILE_MANIFEST = 1, SEED_FILE_LIST = 2, SEED_FILE_SIDE
 struct seed_file_id {
 	struct seed_id set, seed;
 	enum seed_file_role role;
-	uint32_t number;	/* list: disk << 16 | part (from 1); side file: its index; manifest 0 */
+	uint32_t number;	/* list: disk << 16 | part (from 1); side file: its index; manifest
+				 * 0 */
 };
 
 #define SEED_FILE_NAME 80

@@ -207,7 +207,8 @@ int seed_stored_file_load(int dir, const struct seed_file_id *id, const struct s
 		return seed_error_sys(err, ENOMEM, "file reader");
 	if (plain_max >= SIZE_MAX / 2) {
 		free(m.data);
-		return seed_error_set(err, SEED_ERR_RANGE, "files of %zu bytes in memory", plain_max);
+		return seed_error_set(err, SEED_ERR_RANGE, "files of %zu bytes in memory",
+				      plain_max);
 	}
 	if (seed_stored_file_read(dir, id, key, stored, plain_max, put_memory, &m, err) < 0) {
 		free(m.data);

@@ -28,7 +28,8 @@ struct seed_file_writer {
 	uint8_t *plain, *stored;	/* the chunk that fills; its record (sealed only) */
 	size_t fill;
 	uint64_t unsynced;
-	struct seed_digest_stream plain_hash, stored_hash;	/* of a plain file, the first alone */
+	struct seed_digest_stream plain_hash, stored_hash;	/* of a plain file, the first
+								 * alone */
 };
 
 static int create_file(struct seed_file_writer *w, int dir, struct seed_error *err)
@@ -40,7 +41,8 @@ static int create_file(struct seed_file_writer *w, int dir, struct seed_error *e
 	if (why.sys_errno == EEXIST)
 		return seed_error_set(err, SEED_ERR_MEDIUM, "there is a file of that name already");
 	if (why.sys_errno == 0)
-		return seed_error_set(err, SEED_ERR_MEDIUM, "its folder is missing or not a folder");
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "its folder is missing or not a folder");
 	seed_error_sys(err, why.sys_errno, "cannot be created");
 	return seed_medium_error(err);
 }

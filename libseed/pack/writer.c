@@ -121,7 +121,8 @@ static int add_record(struct seed_pack_writer *writer, const uint8_t *stored, si
 	for (uint16_t i = 0; i < blocks; i++) {
 		entry = (struct seed_index_entry){ .digest = digests[i], .record = writer->records,
 						   .slot = i, .length = lengths[i] };
-		seed_index_entry_put(writer->index + writer->blocks * SEED_PACK_INDEX_ENTRY, &entry);
+		seed_index_entry_put(writer->index + writer->blocks * SEED_PACK_INDEX_ENTRY,
+				     &entry);
 		writer->blocks++;
 	}
 	writer->records++;

@@ -74,8 +74,10 @@ int seed_candidate_finish(struct seed_candidate *c, int store, struct seed_error
 	/* Over an empty folder, which a creation cut short leaves, and over nothing else. */
 	if (renameat(store, c->beside, store, c->replica->name) < 0) {
 		if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR)
-			return seed_error_set(err, SEED_ERR_USAGE, "%s is there and no replica of ours: "
-					      "nothing in it is touched", c->replica->name);
+			return seed_error_set(err, SEED_ERR_USAGE,
+					      "%s is there and no replica of ours: nothing in it "
+					      "is touched",
+					      c->replica->name);
 		return seed_error_sys(err, errno, "rename %s", c->beside);
 	}
 	return seed_fd_sync(store, err);

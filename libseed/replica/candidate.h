@@ -2,10 +2,10 @@
 /*
  * Making the folder of an adopted VM: a replica that no manifest describes yet.
  *
- * It is put together beside where it will be, in STORE/.adopting-ID or STORE/.moving-ID (the ID of its name), and
- * appears under its name by one rename. What a crash leaves of the first kind is copies, and goes;
- * of the second kind it is the VM's own disks, which whoever goes on finds there: nothing
- * in it is ever removed.
+ * It is put together beside where it will be, in STORE/.adopting-ID or STORE/.moving-ID (the ID of
+ * its name), and appears under its name by one rename. What a crash leaves of the first kind is
+ * copies, and goes; of the second kind it is the VM's own disks, which whoever goes on finds there:
+ * nothing in it is ever removed.
  */
 #ifndef SEED_REPLICA_CANDIDATE_H
 #define SEED_REPLICA_CANDIDATE_H

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/path.h"
@@ -22,15 +21,14 @@ static int look(const char *name, struct seed_replica *replica, const struct see
 		void *arg, struct seed_error *err)
 {
 	struct find *f = arg;
-	char uuid[SEED_UUID_TEXT];
 	size_t len = strlen(f->all), stem = strcspn(name, ".");
 
 	(void)why;
 	(void)err;
 	if (strcmp(name, f->wanted) != 0 &&
 	    (strncmp(name, f->wanted, stem) != 0 || f->wanted[stem]) &&
-	    (!replica || (strcmp(replica->vm_name, f->wanted) != 0 &&
-			  strcasecmp(seed_uuid_text(&replica->uuid, uuid), f->wanted) != 0)))
+	    (!replica || !seed_replica_is_called(f->wanted, &replica->site, &replica->uuid,
+						 replica->vm_name)))
 		return 0;
 	f->found++;
 	snprintf(f->folder, SEED_REPLICA_NAME, "%s", name);
@@ -94,5 +92,6 @@ int seed_replica_find_vm(char *folder, int store, const struct seed_id *site,
 	seed_replica_tag(site, uuid, f.tag);
 	if (seed_path_each(store, ".", SEED_STORE_NAMES_MAX, look_at_name, &f, err) < 0)
 		return -1;
-	return f.found ? 0 : seed_error_set(err, SEED_ERR_NOTFOUND, "there is no replica of this VM");
+	return f.found ? 0 :
+			 seed_error_set(err, SEED_ERR_NOTFOUND, "there is no replica of this VM");
 }

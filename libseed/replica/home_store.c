@@ -87,10 +87,10 @@ static int remember(int home, const char *real, const char *remembered, struct s
 
 	if (holds_replicas(home, remembered))
 		return seed_error_set(err, SEED_ERR_USAGE,
-				      "this home keeps its replicas in %s: import there, or forget them "
-				      "first",
-				      remembered ? seed_quote(remembered, quoted, sizeof(quoted))
-						 : "its own folder \"replicas\"");
+				      "this home keeps its replicas in %s: import there, or forget "
+				      "them first",
+				      remembered ? seed_quote(remembered, quoted, sizeof(quoted)) :
+						   "its own folder \"replicas\"");
 	len = asprintf(&line, "%s\n", real);
 	if (len < 0)
 		return seed_error_sys(err, ENOMEM, "store");

@@ -9,9 +9,9 @@
  * written whole.
  *
  * The index has 8 bytes for a slot: 20 bits of the digest, and the offset of the entry, whose whole
- * digest is looked at in the file before the slot counts. So nobody gains by blocks that agree in a few
- * bits. A table that is full stays, and one of twice its size is begun beside it: nothing is ever
- * moved, which would need the digests of all entries, or the room for both.
+ * digest is looked at in the file before the slot counts. So nobody gains by blocks that agree in a
+ * few bits. A table that is full stays, and one of twice its size is begun beside it: nothing is
+ * ever moved, which would need the digests of all entries, or the room for both.
  */
 #include "replica/journal.h"
 
@@ -97,7 +97,8 @@ static int find(const struct seed_journal *j, const struct seed_digest *digest, 
 	for (unsigned int i = j->table_count; i-- > 0;) {
 		const struct table *t = &j->tables[i];
 
-		for (size_t at = home_of(t, digest->bytes); t->slots[at]; at = (at + 1) & (t->size - 1)) {
+		for (size_t at = home_of(t, digest->bytes); t->slots[at];
+		     at = (at + 1) & (t->size - 1)) {
 			uint64_t found = t->slots[at] & (OFFSET_END - 1);
 
 			if ((t->slots[at] ^ tag) >> OFFSET_BITS)
@@ -313,6 +314,20 @@ int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *
 	return 0;
 }
 
+int seed_journal_mend(int dir, const struct seed_id *site, const struct seed_id *uuid,
+		      struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int fd = -1;
+	uint8_t header[HEADER];
+
+	make_header(header, site, uuid);
+	if (seed_path_open(&fd, dir, NAME, O_WRONLY, 0, err) < 0)
+		return -1;
+	if (seed_fd_pwrite(fd, header, HEADER, 0, err) < 0 || seed_fd_sync(fd, err) < 0)
+		return seed_error_prefix(err, NAME);
+	return 0;
+}
+
 void seed_journal_close(struct seed_journal *journal)
 {
 	if (!journal)
@@ -368,7 +383,8 @@ int seed_journal_add(struct seed_journal *journal, const struct seed_digest *dig
 	if (BUFFER - journal->used < ENTRY + len && flush(journal, err) < 0)
 		return -1;
 	if (journal->written + journal->used >= OFFSET_END)
-		return seed_error_set(err, SEED_ERR_RANGE, NAME ": more than 16 TiB would lie there");
+		return seed_error_set(err, SEED_ERR_RANGE,
+				      NAME ": more than 16 TiB would lie there");
 	if (make_slot(journal, err) < 0)
 		return -1;
 	entry = journal->buffer + journal->used;
@@ -486,7 +502,8 @@ static int read_some(struct seed_journal *j, const struct seed_digest *digests,
 
 	for (size_t i = 0; i < count; i++) {
 		data[i] = buf + i * SEED_BLOCK_SIZE;
-		if (read_block(j, &digests[i], lens[i], buf + i * SEED_BLOCK_SIZE, &got[i], err) < 0)
+		if (read_block(j, &digests[i], lens[i], buf + i * SEED_BLOCK_SIZE, &got[i], err) <
+		    0)
 			return -1;
 		sizes[i] = got[i] ? lens[i] : 0;
 	}
@@ -500,7 +517,8 @@ int seed_journal_read_many(struct seed_journal *journal, const struct seed_diges
 			   const uint32_t *lens, size_t count, uint8_t *buf, bool *got,
 			   struct seed_error *err)
 {
-	for (size_t n; count; digests += n, lens += n, got += n, buf += n * SEED_BLOCK_SIZE, count -= n) {
+	for (size_t n; count;
+	     digests += n, lens += n, got += n, buf += n * SEED_BLOCK_SIZE, count -= n) {
 		n = count < MANY ? count : MANY;
 		if (read_some(journal, digests, lens, n, buf, got, err) < 0)
 			return -1;

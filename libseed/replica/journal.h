@@ -12,9 +12,9 @@
  * FORMAT. One thread at a time, but for seed_journal_read_many().
  *
  * Memory: 1 MiB, and an index of 8 bytes for each slot: 9 to 19 bytes for each block in it, none of
- * which is given back before close. 1 TiB of blocks that differ (2^24 of them) costs 256 MiB, or 0.025 %
- * of what is changed; what is written in place, a first seed and missing blocks, costs nothing here.
- * The file is at most 16 TiB long; an add beyond that is RANGE.
+ * which is given back before close. 1 TiB of blocks that differ (2^24 of them) costs 256 MiB, or
+ * 0.025 % of what is changed; what is written in place, a first seed and missing blocks, costs
+ * nothing here. The file is at most 16 TiB long; an add beyond that is RANGE.
  */
 #ifndef SEED_REPLICA_JOURNAL_H
 #define SEED_REPLICA_JOURNAL_H
@@ -34,6 +34,10 @@ struct seed_journal;
 int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *site,
 		      const struct seed_id *uuid, const struct seed_cancel *cancel,
 		      struct seed_error *err);
+/* Give one whose header is damaged a new one: its entries stand for themselves, each by its digest.
+ * Only where nothing better is to be had, for a header says whose they are. */
+int seed_journal_mend(int dir, const struct seed_id *site, const struct seed_id *uuid,
+		      struct seed_error *err);
 void seed_journal_close(struct seed_journal *journal);	/* not synced; NULL is fine */
 static inline void seed_journal_closep(struct seed_journal **j) { seed_journal_close(*j); }
 
@@ -50,9 +54,9 @@ int seed_journal_add(struct seed_journal *journal, const struct seed_digest *dig
 /* @buf holds SEED_BLOCK_SIZE bytes. Checked again: INTEGRITY when the file has rotten; NOTFOUND. */
 int seed_journal_read(struct seed_journal *journal, const struct seed_digest *digest, void *buf,
 		      uint32_t *len, struct seed_error *err);
-/* Several at once: block i to @buf + i * SEED_BLOCK_SIZE, @got[i] false for one that is not there, has
- * rotten, or is not of @lens[i] bytes. While nothing is added and nothing waits to be synced, any
- * number of threads may read. */
+/* Several at once: block i to @buf + i * SEED_BLOCK_SIZE, @got[i] false for one that is not there,
+ * has rotten, or is not of @lens[i] bytes. While nothing is added and nothing waits to be synced,
+ * any number of threads may read. */
 int seed_journal_read_many(struct seed_journal *journal, const struct seed_digest *digests,
 			   const uint32_t *lens, size_t count, uint8_t *buf, bool *got,
 			   struct seed_error *err);

@@ -40,8 +40,8 @@ int seed_missing_write(int dir, const char *path, const struct seed_vec *runs,
 	if (runs->count == 0)
 		return remove_list(dir, path, err);
 	if (runs->count > RUNS_MAX)
-		return seed_error_set(err, SEED_ERR_RANGE, "%s: missing blocks in more than %u pieces",
-				      path, RUNS_MAX);
+		return seed_error_set(err, SEED_ERR_RANGE,
+				      "%s: missing blocks in more than %u pieces", path, RUNS_MAX);
 	data = calloc(1, HEADER + RUN * runs->count);
 	if (!data)
 		return seed_error_sys(err, ENOMEM, "%s", path);
@@ -51,8 +51,9 @@ int seed_missing_write(int dir, const char *path, const struct seed_vec *runs,
 		const struct seed_run *run = seed_vec_at(runs, i);
 
 		if (!follows(end, run->start, run->count, i == 0))
-			return seed_error_set(err, SEED_ERR_FORMAT, "%s: run %zu does not follow the "
-					      "one before it", path, i);
+			return seed_error_set(err, SEED_ERR_FORMAT,
+					      "%s: run %zu does not follow the one before it",
+					      path, i);
 		seed_put64(data + HEADER + RUN * i, run->start);
 		seed_put64(data + HEADER + RUN * i + 8, run->count);
 		end = run->start + run->count;
@@ -88,8 +89,9 @@ static int take_runs(struct seed_vec *runs, struct seed_cursor *c, uint64_t bloc
 		run.count = seed_cursor_u64(c);
 		if (!follows(end, run.start, run.count, runs->count == 0) ||
 		    run.start + run.count > blocks)
-			return seed_error_set(err, SEED_ERR_FORMAT, "run %zu is empty, out of order "
-					      "or beyond the disk", runs->count);
+			return seed_error_set(err, SEED_ERR_FORMAT,
+					      "run %zu is empty, out of order or beyond the disk",
+					      runs->count);
 		end = run.start + run.count;
 		if (!seed_vec_push(runs, sizeof(run), &run))
 			return seed_error_sys(err, ENOMEM, "missing blocks");
@@ -141,7 +143,8 @@ int seed_missing_merge(struct seed_vec *runs, const struct seed_vec *more, struc
 	const struct seed_run *run;
 
 	while ((run = take_first(runs, &at_runs, more, &at_more))) {
-		struct seed_run *last = merged.count ? seed_vec_at(&merged, merged.count - 1) : NULL;
+		struct seed_run *last =
+			merged.count ? seed_vec_at(&merged, merged.count - 1) : NULL;
 		uint64_t end = run->start + run->count;
 
 		if (last && run->start <= last->start + last->count) {

@@ -48,9 +48,10 @@ static char *point_path(uint64_t generation, const char *file, char *out)
 
 static int cannot_share(struct seed_error *err)
 {
-	return seed_error_set(err, SEED_ERR_USAGE, "the file system of the replicas cannot share blocks "
-			      "between files (xfs and btrfs can): a recovery point would be a second copy "
-			      "of every disk");
+	return seed_error_set(err, SEED_ERR_USAGE,
+			      "the file system of the replicas cannot share blocks between files "
+			      "(xfs and btrfs can): a recovery point would be a second copy of "
+			      "every disk");
 }
 
 static int clone_file(int from_dir, int to_dir, const char *name, mode_t mode,
@@ -101,8 +102,8 @@ static int clone_all(const struct cloning *c, const struct seed_replica *replica
 	return seed_path_each(c->from, ".", NAMES_MAX, clone_side_file, (void *)c, err);
 }
 
-/* A clone of what is proven is proven. Without a stamp the disk is read by the next resync, so failing
- * here loses nothing else. */
+/* A clone of what is proven is proven. Without a stamp the disk is read by the next resync, so
+ * failing here loses nothing else. */
 static void stamp_clone(int dir, const struct seed_replica_disk *disk)
 {
 	char stem[33];
@@ -112,15 +113,6 @@ static void stamp_clone(int dir, const struct seed_replica_disk *disk)
 }
 
 /* ---- reading points ---- */
-
-static uint64_t missing_blocks(const struct seed_replica *replica)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < replica->disks.count; i++)
-		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
-	return sum;
-}
 
 /* The replica of then, its folder not open. NOTFOUND; FORMAT when it is none, or another's. */
 static int load_point(struct seed_replica **out, const struct seed_replica *replica,
@@ -149,8 +141,9 @@ static int load_point(struct seed_replica **out, const struct seed_replica *repl
 static int no_point(const struct seed_replica *replica, uint64_t generation, struct seed_error *err)
 {
 	return seed_error_set(err, SEED_ERR_NOTFOUND,
-			      "replica %s: no recovery point of generation %" PRIu64 " ('vmseed points' "
-			      "lists them)", replica->name, generation);
+			      "replica %s: no recovery point of generation %" PRIu64
+			      " ('vmseed points' lists them)",
+			      replica->name, generation);
 }
 
 /* A name that we give: decimal, no leading zero. */
@@ -185,7 +178,8 @@ static int list_point(const char *name, void *arg, struct seed_error *err)
 	} else {
 		point.imported = then->imported;
 		for (size_t i = 0; i < then->disks.count; i++)
-			point.size += ((struct seed_replica_disk *)seed_vec_at(&then->disks, i))->size;
+			point.size +=
+				((struct seed_replica_disk *)seed_vec_at(&then->disks, i))->size;
 	}
 	if (!seed_vec_push(l->out, sizeof(point), &point))
 		return seed_error_sys(err, ENOMEM, "recovery points");
@@ -234,7 +228,8 @@ static int remove_point(const struct seed_replica *replica, uint64_t generation,
 	char path[POINT_PATH];
 
 	if (seed_path_open_folder_at(&points, replica->dir, "points", err) < 0 ||
-	    seed_path_open_folder_at(&point, replica->dir, point_path(generation, "", path), err) < 0 ||
+	    seed_path_open_folder_at(&point, replica->dir, point_path(generation, "", path), err) <
+		    0 ||
 	    seed_path_unlink(point, "replica.json", err) < 0 || seed_fd_sync(point, err) < 0 ||
 	    seed_path_remove_tree(replica->dir, path, err) < 0)
 		return -1;
@@ -314,10 +309,12 @@ static int look_for_it(const struct seed_replica *replica, bool *there, struct s
 	/* A candidate has no seed: when it was adopted tells it from another. */
 	if (!seed_id_equal(&then->seed, &replica->seed) ||
 	    (replica->state == SEED_REPLICA_CANDIDATE && then->imported != replica->imported))
-		return seed_error_set(err, SEED_ERR_USAGE, "its recovery point %" PRIu64 " is of another "
-				      "line of history: 'vmseed points delete %s %" PRIu64 "' makes room",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "its recovery point %" PRIu64 " is of another "
+				      "line of history: 'vmseed points delete %s %" PRIu64
+				      "' makes room",
 				      replica->generation, replica->name, replica->generation);
-	*there = missing_blocks(then) <= missing_blocks(replica);
+	*there = seed_replica_missing(then) <= seed_replica_missing(replica);
 	return *there ? 0 : remove_point(replica, replica->generation, err);
 }
 
@@ -352,11 +349,15 @@ static int make_point(const struct seed_replica *replica, struct seed_error *err
 int seed_points_may(const struct seed_replica *replica, struct seed_error *err)
 {
 	if (replica->state == SEED_REPLICA_SEEDING)
-		return seed_error_set(err, SEED_ERR_USAGE, "replica %s is still being seeded: there is "
-				      "no state yet to keep", replica->name);
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "replica %s is still being seeded: there is no state yet to "
+				      "keep",
+				      replica->name);
 	if (replica->state == SEED_REPLICA_PROMOTED)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "replica %s is promoted: it is the VM now, and "
-				      "its disks change under it", replica->name);
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "replica %s is promoted: it is the VM now, and its disks "
+				      "change under it",
+				      replica->name);
 	return seed_clone_possible(replica->dir) ? 0 : cannot_share(err);
 }
 
@@ -373,7 +374,8 @@ int seed_points_make(struct seed_replica *replica, unsigned int keep, struct see
 		return seed_error_prefix(err, "replica %s: make a recovery point", replica->name);
 	}
 	if (let_go(replica, keep, err) < 0)
-		return seed_error_prefix(err, "replica %s: delete old recovery points", replica->name);
+		return seed_error_prefix(err, "replica %s: delete old recovery points",
+					 replica->name);
 	return 0;
 }
 
@@ -405,7 +407,7 @@ static int become(struct seed_replica *replica, const struct seed_replica *then,
 	    seed_replica_from_text(replica, text, len, err) < 0)
 		return -1;
 	if (replica->state != SEED_REPLICA_CANDIDATE)
-		replica->state = missing_blocks(replica) ? SEED_REPLICA_INCOMPLETE :
+		replica->state = seed_replica_missing(replica) ? SEED_REPLICA_INCOMPLETE :
 							   SEED_REPLICA_SEEDED;
 	return 0;
 }

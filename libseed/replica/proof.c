@@ -49,11 +49,6 @@ void seed_proof_clear(struct seed_proof *proof)
 
 /* ---- stamping ---- */
 
-static int64_t in_ns(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 int seed_replica_unstamp(int dir, const char *stem, struct seed_error *err)
 {
 	char name[48];
@@ -85,10 +80,7 @@ int seed_replica_stamp(int dir, const char *stem, const char *disk_file, uint64_
 	 * too. */
 	if (seed_image_has_writer(fd))
 		return seed_replica_unstamp(dir, stem, err);
-	stamp.identity = (struct seed_source_identity){
-		.device = st.st_dev, .inode = st.st_ino, .size = (uint64_t)st.st_size,
-		.mtime_ns = in_ns(st.st_mtim), .ctime_ns = in_ns(st.st_ctim), .provable = true,
-	};
+	seed_source_identity_of_file(&stamp.identity, &st);
 	return seed_stamp_write(dir, stem, &stamp, err);
 }
 

@@ -26,8 +26,8 @@ enum seed_proved {
 
 struct seed_proof {
 	enum seed_proved result;
-	struct seed_vec differ;		/* struct seed_run of kind MISSING: what differs, known missing
-					 * blocks left out */
+	struct seed_vec differ;		/* struct seed_run of kind MISSING: what differs, known
+					 * missing blocks left out */
 	uint64_t differ_blocks, bytes_read;
 };
 void seed_proof_clear(struct seed_proof *proof);
@@ -54,8 +54,8 @@ int seed_replica_prove(struct seed_proof *out, const struct seed_replica *replic
  */
 int seed_replica_stamp(int dir, const char *stem, const char *disk_file, uint64_t blocks,
 		       struct seed_error *err);
-/* Does a stamp in @dir prove that @disk, which lies there, is what its list says? Nothing is read, and
- * what somebody is writing to just now is not proven. @now, which may be NULL, receives its
+/* Does a stamp in @dir prove that @disk, which lies there, is what its list says? Nothing is read,
+ * and what somebody is writing to just now is not proven. @now, which may be NULL, receives its
  * identity. */
 bool seed_replica_stamped(int dir, const struct seed_replica_disk *disk,
 			  struct seed_source_identity *now);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -55,6 +56,16 @@ char *seed_replica_folder_name(const struct seed_id *site, const struct seed_id 
 	}
 	snprintf(out + len, SEED_REPLICA_NAME - len, ".%s", seed_replica_tag(site, uuid, tag));
 	return out;
+}
+
+bool seed_replica_is_called(const char *wanted, const struct seed_id *site,
+			    const struct seed_id *uuid, const char *vm_name)
+{
+	char text[SEED_UUID_TEXT], folder[SEED_REPLICA_NAME];
+
+	return strcmp(vm_name, wanted) == 0 ||
+	       strcasecmp(seed_uuid_text(uuid, text), wanted) == 0 ||
+	       strcmp(seed_replica_folder_name(site, uuid, vm_name, folder), wanted) == 0;
 }
 
 bool seed_replica_name_valid(const char *name)
@@ -254,6 +265,16 @@ int seed_replica_create(struct seed_replica **out, int store, const struct seed_
 }
 
 /* ---- describing ---- */
+
+uint64_t seed_replica_missing(const struct seed_replica *replica)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < replica->disks.count; i++)
+		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))
+			       ->missing_blocks;
+	return sum;
+}
 
 static int add_disk(struct seed_vec *disks, const struct seed_manifest_disk *from,
 		    struct seed_error *err)

@@ -45,14 +45,15 @@ struct seed_replica_disk {
 struct seed_replica {
 	char name[SEED_REPLICA_NAME];	/* of the folder */
 	int dir;			/* the folder */
-	int build;			/* where a seed is being built: @dir itself, or its next/; -1: no
-					 * build was begun */
+	int build;			/* where a seed is being built: @dir itself, or its next/;
+					 * -1: no build was begun */
 	enum seed_replica_state state;
-	bool discard;			/* of a candidate: what was signed of it after the fork is given
-					 * up (seed_replica_relation()) */
+	bool discard;			/* of a candidate: what was signed of it after the fork is
+					 * given up (seed_replica_relation()) */
 	bool switching;			/* seen only when opened without the lock: a run is at it */
 	bool has_follows;		/* of a candidate: ... */
-	struct seed_id follows;		/* ... the site that goes on with the VM: no other may send it */
+	struct seed_id follows;		/* ... the site that goes on with the VM: no other may send
+					 * it */
 	struct seed_vec drop;		/* char *: old files that go with the switch */
 	struct seed_id site, uuid;	/* origin */
 	char *vm_name;			/* raw */
@@ -67,9 +68,14 @@ struct seed_replica {
 
 #define SEED_REPLICA_FROM_MAX 256	/* bytes of @from */
 
-/* "web01.1a2b3c4d": name cleaned to [a-z0-9-]{1,32}, a dot, 8 hex digits of SHA-256(site || uuid). */
+/* "web01.1a2b3c4d": name cleaned to [a-z0-9-]{1,32}, a dot, 8 hex digits of SHA-256(site ||
+ * uuid). */
 char *seed_replica_folder_name(const struct seed_id *site, const struct seed_id *uuid,
 			       const char *vm_name, char *out);
+/* Is @wanted what a person calls this VM by: its name, NAME.ID (the folder name that a replica of
+ * it has) or its uuid? */
+bool seed_replica_is_called(const char *wanted, const struct seed_id *site,
+			    const struct seed_id *uuid, const char *vm_name);
 /* Is this a name that seed_replica_folder_name() can give? */
 bool seed_replica_name_valid(const char *name);
 /* The file stem of a slot in a folder: ':' becomes '+', and a leading '.' '='. No slot holds
@@ -88,14 +94,16 @@ int seed_replica_open(struct seed_replica **out, int store, const char *name, bo
 		      struct seed_error *err);
 /* Who is there while opening finishes such a sync, which takes as long as the sync itself did. */
 struct seed_replica_watch {
-	const struct seed_events *events;	/* phase "finishing", by disk, then "reading back" */
-	const struct seed_cancel *cancel;	/* looked at between runs of blocks, and between disks */
+	const struct seed_events *events;	/* phase "finishing", by disk, then "reading
+						 * back" */
+	const struct seed_cancel *cancel;	/* looked at between runs of blocks, and between
+						 * disks */
 };
 /* The same, with the lock. CANCELLED leaves what was decided to the next opening; NULL: nobody. */
 int seed_replica_open_watched(struct seed_replica **out, int store, const char *name,
 			      const struct seed_replica_watch *watch, struct seed_error *err);
-/* A new folder (0700) with a "seeding" replica.json for this manifest, locked, its build begun in it.
- * What a creation cut short left is taken over; a folder that is a replica already, or holds
+/* A new folder (0700) with a "seeding" replica.json for this manifest, locked, its build begun in
+ * it. What a creation cut short left is taken over; a folder that is a replica already, or holds
  * anything else, is USAGE. */
 int seed_replica_create(struct seed_replica **out, int store, const struct seed_manifest *manifest,
 			struct seed_error *err);
@@ -108,16 +116,18 @@ int seed_replica_save(struct seed_replica *replica, struct seed_error *err);
  * is given up). */
 int seed_replica_describe(struct seed_replica *replica, const struct seed_manifest *manifest,
 			  struct seed_error *err);
-/* How a manifest at (@lineage, @generation) stands to the replica: as seed_lineage_compare() says, but
- * a line that forked off before the replica's generation is NEWER for a candidate that gave up
+/* Blocks of all its disks that are not right yet. */
+uint64_t seed_replica_missing(const struct seed_replica *replica);
+/* How a manifest at (@lineage, @generation) stands to the replica: as seed_lineage_compare() says,
+ * but a line that forked off before the replica's generation is NEWER for a candidate that gave up
  * what came after the fork. */
 enum seed_lineage_relation seed_replica_relation(const struct seed_replica *replica,
 						 const struct seed_lineage *lineage,
 						 uint64_t generation);
-/* Open @replica->build for @manifest's seed: the folder itself while it is seeding or incomplete with
- * this very seed, else next/ (emptied unless it is building this very seed already). IDENTITY
- * when the manifest is of another VM, or the replica is promoted. @replica itself still
- * describes what is there. */
+/* Open @replica->build for @manifest's seed: the folder itself while it is seeding or incomplete
+ * with this very seed, else next/ (emptied unless it is building this very seed already). IDENTITY
+ * when the manifest is of another VM, or the replica is promoted. @replica itself still describes
+ * what is there. */
 int seed_replica_begin_build(struct seed_replica *replica, const struct seed_manifest *manifest,
 			     struct seed_error *err);
 /* The build is complete and durable, its describing fields (seed_replica_describe(), state,

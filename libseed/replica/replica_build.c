@@ -95,8 +95,10 @@ int seed_replica_begin_build(struct seed_replica *replica, const struct seed_man
 		return seed_error_set(err, SEED_ERR_IDENTITY, "replica %s is of another VM",
 				      replica->name);
 	if (replica->state == SEED_REPLICA_PROMOTED)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "replica %s is promoted: it is the VM "
-				      "now, and no seed is put over it", replica->name);
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "replica %s is promoted: it is the VM now, and no seed is "
+				      "put over it",
+				      replica->name);
 	seed_replica_end_build(replica);
 	if (in_place(replica, manifest)) {
 		replica->build = replica->dir;

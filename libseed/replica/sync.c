@@ -24,6 +24,7 @@ static int open_folder(struct seed_sync *sync, struct seed_error *err)
 {
 	const struct seed_replica_watch watch = { .cancel = sync->cancel };
 	int dir = sync->replica->dir;
+	struct seed_error why = { 0 };
 
 	/* One that was decided is carried out first: seed_replica_open() did, unless this very
 	 * process committed it and failed then. */
@@ -32,8 +33,16 @@ static int open_folder(struct seed_sync *sync, struct seed_error *err)
 	    seed_path_open_folder_at(&sync->dir, dir, SEED_SYNC_DIR, err) < 0 ||
 	    seed_file_sweep(sync->dir, err) < 0)
 		return -1;
-	return seed_journal_open(&sync->journal, sync->dir, &sync->replica->site,
-				 &sync->replica->uuid, sync->cancel, err);
+	if (seed_journal_open(&sync->journal, sync->dir, &sync->replica->site,
+			      &sync->replica->uuid, sync->cancel, &why) == 0)
+		return 0;
+	*err = why;
+	if (why.kind == SEED_ERR_FORMAT)
+		seed_error_set(err, SEED_ERR_FORMAT,
+			       "%s; 'vmseed resync --abort %s', at the site that has it, throws "
+			       "away what had arrived",
+			       why.text, sync->replica->name);
+	return -1;
 }
 
 int seed_sync_open(struct seed_sync **out, struct seed_replica *replica,
@@ -45,8 +54,10 @@ int seed_sync_open(struct seed_sync **out, struct seed_replica *replica,
 		return seed_error_sys(err, ENOMEM, "sync");
 	*sync = (struct seed_sync){ .replica = replica, .cancel = cancel, .dir = -1 };
 	if (replica->state == SEED_REPLICA_PROMOTED)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "replica %s is promoted: it is the VM "
-				      "now, and nothing is put over it", replica->name);
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "replica %s is promoted: it is the VM now, and nothing is "
+				      "put over it",
+				      replica->name);
 	if (open_folder(sync, err) < 0)
 		return seed_error_prefix(err, "replica %s", replica->name);
 	*out = seed_steal(&sync);
@@ -328,8 +339,10 @@ int seed_sync_abort(struct seed_replica *replica, bool *was, struct seed_error *
 	if (there && seed_path_exists(replica->dir, SEED_SYNC_DIR "/replica.json")) {
 		if (seed_replica_finish_sync(replica, NULL, err) < 0)
 			return -1;
-		return seed_error_set(err, SEED_ERR_USAGE, "replica %s: what arrived was decided for "
-				      "already, and is in place now", replica->name);
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "replica %s: what arrived was decided for already, and is in "
+				      "place now",
+				      replica->name);
 	}
 	/* Nothing counts without a record: any part of it may be left by a crash. */
 	if (there && (seed_path_remove_tree(replica->dir, SEED_SYNC_DIR, err) < 0 ||

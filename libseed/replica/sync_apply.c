@@ -16,8 +16,11 @@
  * stamps of the disks show that nothing was written yet, the record is taken back: the old state
  * is whole, and better than a new one with blocks missing.
  *
- * A block that cannot be brought into place later, since the journal has rotten or the disk does not
- * give back what was written, goes on the missing list, and the replica is "incomplete": the
+ * Once writing has begun there is no way back, and a journal whose header is damaged is given a new
+ * one: its entries are looked at one by one anyway.
+ *
+ * A block that cannot be brought into place later, since the journal has rotten or the disk does
+ * not give back what was written, goes on the missing list, and the replica is "incomplete": the
  * next resync fetches it.
  */
 #include <errno.h>
@@ -84,9 +87,7 @@ static int save_losses(struct carry *c, uint64_t *lost, struct seed_error *err)
 {
 	enum seed_replica_state state;
 
-	*lost = 0;
-	for (size_t i = 0; i < c->next->disks.count; i++)
-		*lost += ((struct seed_replica_disk *)seed_vec_at(&c->next->disks, i))->missing_blocks;
+	*lost = seed_replica_missing(c->next);
 	state = *lost ? SEED_REPLICA_INCOMPLETE : SEED_REPLICA_CURRENT;
 	if (*lost == 0 && state == c->next->state)
 		return 0;
@@ -216,7 +217,8 @@ static int read_record(struct seed_replica **out, const struct seed_replica *rep
 	SEED_AUTO(seed_freep) char *text = NULL;
 	size_t len;
 
-	if (!next || seed_file_read(dir, "replica.json", SEED_REPLICA_JSON_MAX, &text, &len, err) < 0)
+	if (!next ||
+	    seed_file_read(dir, "replica.json", SEED_REPLICA_JSON_MAX, &text, &len, err) < 0)
 		return -1;
 	if (seed_replica_from_text(next, text, len, err) < 0)
 		return seed_error_prefix(err, SEED_SYNC_DIR "/replica.json");
@@ -246,9 +248,10 @@ int seed_sync_carry_out(struct seed_replica *replica, int dir, struct seed_journ
 	return rc;
 }
 
-/* Does the stamp of every disk that would be written to still prove it? It goes, durably, before the
- * first write, so then there was none. New disks, in sync/, are nobody's yet. */
-static bool is_untouched(const struct seed_replica *replica, const struct seed_replica *next, int dir)
+/* Does the stamp of every disk that would be written to still prove it? It goes, durably, before
+ * the first write, so then there was none. New disks, in sync/, are nobody's yet. */
+static bool is_untouched(const struct seed_replica *replica, const struct seed_replica *next,
+			 int dir)
 {
 	for (size_t i = 0; i < next->disks.count; i++) {
 		const struct seed_replica_disk *disk = seed_vec_at(&next->disks, i);
@@ -288,8 +291,8 @@ static int is_at_hand(const struct seed_replica *replica, const struct seed_repl
 	return 0;
 }
 
-/* *@taken: there is no record any more; the old state stands, and what is left in sync/ is for the next
- * resync. */
+/* *@taken: there is no record any more; the old state stands, and what is left in sync/ is for the
+ * next resync. */
 static int take_back(const struct seed_replica *replica, int dir, struct seed_journal *journal,
 		     const struct seed_cancel *cancel, bool *taken, struct seed_error *err)
 {
@@ -327,9 +330,12 @@ static int look_first(const struct seed_replica *replica, int dir, const struct 
 		return -1;
 	if (*taken || *journal)
 		return 0;
-	*err = why;
-	return seed_error_prefix(err, "its disks are half way to a new state, and the journal is needed "
-				 "for the rest");
+	/* The disks are half way to the new state, and what lies in the journal is the rest of it.
+	 * What it does not give goes on the missing list, as ever, and the next resync fetches
+	 * it. */
+	if (seed_journal_mend(dir, &replica->site, &replica->uuid, err) < 0)
+		return -1;
+	return seed_journal_open(journal, dir, &replica->site, &replica->uuid, NULL, err);
 }
 
 static int finish(struct seed_replica *replica, int dir, const struct seed_replica_watch *watch,

@@ -110,21 +110,13 @@ static int make_next(struct seed_sync *sync, struct seed_sync_unit *unit, struct
 
 /* ---- a disk that the replica has ---- */
 
-static int64_t in_ns(struct timespec t)
-{
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static int identify(int fd, struct seed_source_identity *out, struct seed_error *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return seed_error_sys(err, errno, "fstat");
-	*out = (struct seed_source_identity){
-		.device = st.st_dev, .inode = st.st_ino, .size = (uint64_t)st.st_size,
-		.mtime_ns = in_ns(st.st_mtim), .ctime_ns = in_ns(st.st_ctim), .provable = true,
-	};
+	seed_source_identity_of_file(out, &st);
 	return 0;
 }
 
@@ -145,7 +137,8 @@ static int hold_disk(const struct seed_replica *replica, struct seed_sync_unit *
 	    identify(unit->fd, &unit->identity, err) < 0)
 		return -1;
 	if (seed_image_has_writer(unit->fd))
-		return seed_error_set(err, SEED_ERR_BUSY, "another program has it open for writing");
+		return seed_error_set(err, SEED_ERR_BUSY,
+				      "another program has it open for writing");
 	unit->stamped = seed_stamp_read(&stamp, replica->dir, unit->names.stem, NULL) == 0 &&
 			seed_stamp_proves_set_back(&stamp, &unit->identity);
 	return 0;

@@ -96,7 +96,8 @@ static int fill_from_journal(struct seed_sync *sync, struct seed_sync_unit *unit
 			if (seed_digest_kind(&put.digest) == SEED_BLOCK_MISSING)
 				continue;
 			if (seed_digest_kind(&put.digest) == SEED_BLOCK_DATA) {
-				if (seed_journal_read(sync->journal, &put.digest, buf, &len, NULL) < 0)
+				if (seed_journal_read(sync->journal, &put.digest, buf, &len, NULL) <
+				    0)
 					continue;
 				data = buf;
 			}
@@ -132,7 +133,7 @@ int seed_sync_finish_fill(struct seed_sync *sync, uint64_t *missing_blocks,
 			  struct seed_error *err)
 {
 	struct seed_replica *r = sync->replica;
-	uint64_t missing = 0;
+	uint64_t missing;
 
 	for (size_t i = 0; i < sync->count; i++)
 		if (fill_from_journal(sync, &sync->units[i], err) < 0)
@@ -140,8 +141,7 @@ int seed_sync_finish_fill(struct seed_sync *sync, uint64_t *missing_blocks,
 						 sync->units[i].slot);
 	if (seed_sync_checkpoint(sync, err) < 0)
 		return -1;
-	for (size_t i = 0; i < r->disks.count; i++)
-		missing += ((struct seed_replica_disk *)seed_vec_at(&r->disks, i))->missing_blocks;
+	missing = seed_replica_missing(r);
 	if (missing == 0) {
 		r->state = SEED_REPLICA_CURRENT;
 		if (seed_replica_save(r, err) < 0)

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/pool.h"
 #include "block/grid.h"
+#include "block/list_diff.h"
 #include "image/sink.h"
 #include "replica/sync.h"
 
@@ -89,15 +90,15 @@ int seed_sync_unit_checkpoint(struct seed_sync *sync, struct seed_sync_unit *uni
 int seed_sync_missing_runs(struct seed_vec *out, struct seed_list *list, uint64_t *blocks,
 			   struct seed_error *err);
 
-/* ---- sync_differ.c ---- */
-
-/* Call @visit for each run of blocks, in order, that differ between two lists of equal length:
- * the new digests of up to SEED_SYNC_BATCH_BLOCKS data blocks, or any number of zero blocks
- * (@digests NULL). Blocks that @next does not know are left out. */
-int seed_sync_differ(struct seed_list *base, struct seed_list *next,
-		     int (*visit)(void *arg, uint64_t index, uint64_t count,
-				  const struct seed_digest *digests, struct seed_error *err),
-		     void *arg, struct seed_error *err);
+/* seed_list_differ() in batches. */
+static inline int seed_sync_differ(struct seed_list *base, struct seed_list *next,
+				   int (*visit)(void *arg, uint64_t index, uint64_t count,
+						const struct seed_digest *digests,
+						struct seed_error *err),
+				   void *arg, struct seed_error *err)
+{
+	return seed_list_differ(base, next, SEED_SYNC_BATCH_BLOCKS, visit, arg, err);
+}
 
 /* ---- sync_batches.c ---- */
 
@@ -113,7 +114,8 @@ struct seed_sync_batch {
 };
 
 struct seed_sync_pass {
-	int (*run)(struct seed_job *job, void *scratch, struct seed_error *err);	/* on a worker */
+	int (*run)(struct seed_job *job, void *scratch, struct seed_error *err);	/* on a
+											 * worker */
 	/* On the caller's thread, in the order of adding. */
 	int (*taken)(void *arg, const struct seed_sync_batch *batch, struct seed_error *err);
 	void *arg;
@@ -163,7 +165,8 @@ int seed_sync_check_disk(const struct seed_sync_target *target, const struct see
 /* From the record in sync/ on: apply, move up, replace replica.json, remove sync/. @replica is read
  * anew. @proved: see seed_sync_commit(); NULL when the run that decided is gone, and then no
  * disk that was written is stamped. @watch: CANCELLED while disks are written leaves it to the next
- * run. @jobs: processors for it, 0: one thread. @lost: blocks that could not be brought into place. */
+ * run. @jobs: processors for it, 0: one thread. @lost: blocks that could not be brought into
+ * place. */
 int seed_sync_carry_out(struct seed_replica *replica, int dir, struct seed_journal *journal,
 			const struct seed_replica_watch *watch, unsigned int jobs,
 			enum seed_proved *proved, uint64_t *lost, struct seed_error *err);

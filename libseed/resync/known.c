@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * An open-addressing table, at most half full. A slot: 8 bytes of the digest (never zero: that is an
- * empty slot), and the number of a file with the block's index in it. Guests choose
- * their blocks, so the slot comes from a multiplication with a secret, and probing is bounded: what
- * does not fit is forgotten.
+ * An open-addressing table, at most half full. A slot: 8 bytes of the digest (never zero: that is
+ * an empty slot), and the number of a file with the block's index in it. Guests choose their
+ * blocks, so the slot comes from a multiplication with a secret, and probing is bounded: what does
+ * not fit is forgotten.
  */
 #include "resync/known.h"
 
@@ -46,7 +46,8 @@ struct seed_known {
 	struct known_slot *slots;
 	uint64_t mask, count, most;	/* @most: slots at the cap */
 	uint64_t secret;		/* odd */
-	uint64_t open_file;		/* twice the number of the file that is open; odd: beneath sync/ */
+	uint64_t open_file;		/* twice the number of the file that is open; odd: beneath
+					 * sync/ */
 	int fd;				/* it, or -1 */
 };
 

@@ -5,8 +5,8 @@
  * resync/ only.
  *
  * 16 bytes for a block: 8 bytes of its digest, and where it lies; what is found is read and its
- * SHA-256 looked at before it counts, so a table that is out of date costs a read. At its cap it takes no
- * more: a block is fetched then, never wrong.
+ * SHA-256 looked at before it counts, so a table that is out of date costs a read. At its cap it
+ * takes no more: a block is fetched then, never wrong.
  */
 #ifndef SEED_RESYNC_KNOWN_H
 #define SEED_RESYNC_KNOWN_H
@@ -30,8 +30,8 @@ void seed_known_add_replica(struct seed_known *known, const struct seed_replica 
  * forgotten. */
 void seed_known_add(struct seed_known *known, const char *replica, const char *file,
 		    uint64_t index, const struct seed_digest *digest);
-/* Read it into @buf (SEED_BLOCK_SIZE bytes) and check it; @len: bytes that it has. False when it is not
- * here, or not any more. */
+/* Read it into @buf (SEED_BLOCK_SIZE bytes) and check it; @len: bytes that it has. False when it is
+ * not here, or not any more. */
 bool seed_known_read(struct seed_known *known, const struct seed_digest *digest, void *buf,
 		     uint32_t len);
 

@@ -261,6 +261,7 @@ int seed_offer_open(struct seed_offer *out, const char *text, size_t len, const 
 	if (seed_json_done(&r) < 0)
 		return seed_error_prefix(err, "offer");
 	if (out->generation <= seed_lineage_base(&out->lineage))
-		return seed_error_set(err, SEED_ERR_FORMAT, "offer: its generation is not above its fork");
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "offer: its generation is not above its fork");
 	return 0;
 }

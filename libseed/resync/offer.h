@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a sender offers, signed: the VM, its line of history and next generation, its disks with what
- * the sender last knew of them, evidence and own blocks. A signed document of type "offer" that
- * names the receiver and its nonce, so that it serves on one connection only; every field stands in
- * vmseed-wire(5). Shared inside resync/ only.
+ * What a sender offers, signed: the VM, its line of history and next generation, its disks with
+ * what the sender last knew of them, evidence and own blocks. A signed document of type "offer"
+ * that names the receiver and its nonce, so that it serves on one connection only; every field
+ * stands in vmseed-wire(5). Shared inside resync/ only.
  */
 #ifndef SEED_RESYNC_OFFER_H
 #define SEED_RESYNC_OFFER_H

@@ -64,14 +64,6 @@ static int note_rotten(struct seed_receiving *r, struct seed_error *err)
 	return seed_replica_save(replica, err);
 }
 
-static bool is_incomplete(const struct seed_receiving *r)
-{
-	for (size_t i = 0; i < r->replica->disks.count; i++)
-		if (((struct seed_replica_disk *)seed_vec_at(&r->replica->disks, i))->missing_blocks)
-			return true;
-	return false;
-}
-
 /* Everything that HEAD alone decides. *@done: the VM is done with. */
 static int look_at_head(struct seed_receiving *r, bool *done, struct seed_error *err)
 {
@@ -84,7 +76,7 @@ static int look_at_head(struct seed_receiving *r, bool *done, struct seed_error 
 		return -1;
 	if (!seed_receiver_has_all(r))
 		return 0;
-	if (is_incomplete(r)) {
+	if (seed_replica_missing(r->replica)) {
 		r->fill = true;
 		return 0;
 	}
@@ -171,8 +163,8 @@ static int open_disk(struct seed_receiving *r, uint32_t i, struct seed_error *er
 	if (!own || r->replica->state == SEED_REPLICA_SEEDING)
 		return 0;
 	d->own_size = own->size;
-	return seed_list_open(&d->own, r->replica->dir, own->list, seed_grid_blocks(own->size), false,
-			      err);
+	return seed_list_open(&d->own, r->replica->dir, own->list, seed_grid_blocks(own->size),
+			      false, err);
 }
 
 /* What the operator at the other end should know, and cannot see from there. */
@@ -186,9 +178,10 @@ static int note_oddities(struct seed_receiving *r, struct seed_error *err)
 
 		for (uint32_t k = 0; k < r->head.disk_count; k++)
 			gone &= strcmp(own->slot, r->head.disks[k].slot) != 0;
-		if (gone && seed_session_note(r->s, err, "disk %s is no longer one of the VM's: its file "
-					      "%s stays in replica %s", own->slot, own->file,
-					      r->replica->name) < 0)
+		if (gone && seed_session_note(r->s, err,
+					      "disk %s is no longer one of the VM's: its file %s "
+					      "stays in replica %s",
+					      own->slot, own->file, r->replica->name) < 0)
 			return -1;
 	}
 	r->keep = r->head.keep > r->s->opt->keep ? r->head.keep : r->s->opt->keep;
@@ -255,7 +248,8 @@ static int receive_offer(struct seed_receiving *r, struct seed_buf *bundle, bool
 	if (seed_session_send(r->s, SEED_FRAME_MORE, &none, err) < 0 ||
 	    seed_session_expect(r->s, &f, SEED_FRAME_OFFER, refused, err) < 0)
 		return -1;
-	return seed_session_document(r->s, &f, SEED_OFFER_MAX + SEED_SIGNATURE_MAX + 4, bundle, err);
+	return seed_session_document(r->s, &f, SEED_OFFER_MAX + SEED_SIGNATURE_MAX + 4, bundle,
+				     err);
 }
 
 /* The replica is durable; that the sender knows it, too, matters to who pulled. */

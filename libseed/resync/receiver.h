@@ -36,7 +36,8 @@ struct seed_receiving {
 	struct seed_digest manifest_text;	/* SHA-256 of it */
 	struct seed_sync *sync;
 	unsigned int keep;		/* recovery points */
-	bool fill;			/* the replica's own seed, with blocks missing: no new manifest */
+	bool fill;			/* the replica's own seed, with blocks missing: no new
+					 * manifest */
 	struct seed_receiving_disk disks[SEED_WIRE_DISKS_MAX];
 	struct seed_receiving_file files[SEED_MANIFEST_FILES_MAX];
 	struct seed_hint_key key;

@@ -92,7 +92,8 @@ static int compare_digests(struct descent *t, uint64_t first, size_t count,
 	for (size_t i = 0; i < count; i++) {
 		if (seed_digest_kind(&theirs[i]) == SEED_BLOCK_MISSING)
 			return seed_error_set(err, SEED_ERR_FORMAT,
-					      "NODES: block %" PRIu64 " is missing at the sender", first + i);
+					      "NODES: block %" PRIu64 " is missing at the sender",
+					      first + i);
 		if (!seed_digest_equal(&ours[i], &theirs[i]) &&
 		    seed_list_set(t->d->next, first + i, &theirs[i], 1, err) < 0)
 			return -1;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Getting the blocks that differ: from the journal of an earlier run, from what lies elsewhere at this
- * site, or from the sender. Questions on their way are bounded by the bytes that they may bring
- * (IN_FLIGHT blocks of 64 KiB); answers come in the order of the questions. What is here counts when its
- * SHA-256 does.
+ * Getting the blocks that differ: from the journal of an earlier run, from what lies elsewhere at
+ * this site, or from the sender. Questions on their way are bounded by the bytes that they may
+ * bring (IN_FLIGHT blocks of 64 KiB); answers come in the order of the questions. What is here
+ * counts when its SHA-256 does.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +29,8 @@ struct wanted {
 	struct seed_digest digest;
 	uint8_t disk;
 	bool hints;
-	bool again;			/* it waited once: whatever else is on its way, it is asked for */
+	bool again;			/* it waited once: whatever else is on its way, it is asked
+					 * for */
 };
 
 struct fetch {
@@ -39,8 +40,9 @@ struct fetch {
 	uint16_t buckets[BUCKETS];	/* how many of the ring have these first bits */
 	struct seed_msg_request batch;	/* not sent yet */
 	unsigned int batched;		/* of the ring, at its end */
-	struct seed_vec later;		/* struct wanted: their digest is on its way for another place, or
-					 * hints led astray; those before @later_first are done with */
+	struct seed_vec later;		/* struct wanted: their digest is on its way for another
+					 * place, or hints led astray; those before @later_first are
+					 * done with */
 	size_t later_first;
 	uint8_t *buf;			/* a block */
 	bool gathered;			/* this replica is in the table of known blocks */
@@ -100,8 +102,8 @@ static int put(struct fetch *t, const struct wanted *w, struct seed_error *err)
 
 /* ---- from here ---- */
 
-/* The table serves all VMs of a connection; a candidate, whose line is still its own, comes to it when
- * its turn comes. */
+/* The table serves all VMs of a connection; a candidate, whose line is still its own, comes to it
+ * when its turn comes. */
 static int ensure_known(struct fetch *t, struct seed_error *err)
 {
 	struct seed_session *s = t->r->s;
@@ -236,7 +238,8 @@ static int assemble(struct fetch *t, const struct wanted *w, const struct seed_m
 	uint32_t len = length_of(t, w), from = 0;
 
 	if (!w->hints)
-		return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: pieces that were not asked for");
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "BLOCK: pieces that were not asked for");
 	if (seed_sync_read(t->r->sync, w->disk, w->index, t->buf, err) < 0)
 		return -1;
 	for (unsigned int i = 0; i < SEED_PIECES; i++) {
@@ -248,11 +251,13 @@ static int assemble(struct fetch *t, const struct wanted *w, const struct seed_m
 			return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: a piece past its end");
 		n = len - at < SEED_PIECE_SIZE ? len - at : SEED_PIECE_SIZE;
 		if (n > m->len - from)
-			return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: pieces that are cut short");
+			return seed_error_set(err, SEED_ERR_FORMAT,
+					      "BLOCK: pieces that are cut short");
 		memcpy(t->buf + at, m->data + from, n);
 		from += n;
 	}
-	return from == m->len ? 0 : seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: more than its pieces");
+	return from == m->len ? 0 :
+				seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: more than its pieces");
 }
 
 static int wrong_bytes(const struct fetch *t, const struct wanted *w, struct seed_error *err)
@@ -269,8 +274,10 @@ static int note_changed(struct fetch *t, struct wanted *w, const struct seed_msg
 	/* Filling up an old seed, nothing but its own blocks will do. */
 	if (t->r->fill)
 		return seed_error_set(err, SEED_ERR_BUSY,
-				      "block %" PRIu64 " of disk %s changed at the source meanwhile: run the "
-				      "command again", w->index, t->r->head.disks[w->disk].slot);
+				      "block %" PRIu64
+				      " of disk %s changed at the source meanwhile: run the "
+				      "command again",
+				      w->index, t->r->head.disks[w->disk].slot);
 	w->digest = m->digest;
 	return seed_list_set(t->r->disks[w->disk].next, w->index, &m->digest, 1, err);
 }
@@ -332,8 +339,8 @@ static int receive_block(struct fetch *t, struct seed_error *err)
 	       seed_session_next(t->r->s, &f, err) < 0 ? -1 : take_answer(t, &f, err);
 }
 
-/* What has arrived by now: while we look for blocks here, the link must not stand still behind a queue
- * that nobody empties. */
+/* What has arrived by now: while we look for blocks here, the link must not stand still behind a
+ * queue that nobody empties. */
 static int take_arrived(struct fetch *t, struct seed_error *err)
 {
 	bool got = true;
@@ -405,8 +412,9 @@ static int send_counts(struct seed_receiving *r, uint8_t type, const struct seed
 	return seed_session_send(r->s, type, &buf, err);
 }
 
-/* Those whose twin has come, or has turned out to be another block: they are at hand now, or asked for.
- * Twice at most: what comes back a second time is asked for whole, and then it is right or wrong. */
+/* Those whose twin has come, or has turned out to be another block: they are at hand now, or asked
+ * for. Twice at most: what comes back a second time is asked for whole, and then it is right or
+ * wrong. */
 static int fetch_later(struct fetch *t, struct seed_error *err)
 {
 	while (t->later_first < t->later.count) {

@@ -17,7 +17,8 @@ static bool is_promoted_elsewhere(const struct seed_receiving *r)
 {
 	const struct seed_lineage *l = &r->replica->lineage;
 
-	return l->count && seed_id_equal(&l->timelines[l->count - 1].writer, &r->s->peer->card.site);
+	return l->count &&
+	       seed_id_equal(&l->timelines[l->count - 1].writer, &r->s->peer->card.site);
 }
 
 /* A site speaks for VMs of its own origin. For another's only where somebody here decided so: by
@@ -30,22 +31,24 @@ static int check_origin(const struct seed_receiving *r, struct seed_error *err)
 		    seed_id_equal(&r->replica->follows, &r->s->peer->card.site))
 			return 0;
 		return seed_error_set(err, SEED_ERR_TRUST,
-				      "it was adopted at %s to follow another site than %s: 'vmseed adopt --follow "
-				      "%s ...' there says otherwise", r->s->opt->own->name,
-				      r->s->peer->name, r->s->peer->name);
+				      "it was adopted at %s to follow another site than %s: "
+				      "'vmseed adopt --follow %s ...' there says otherwise",
+				      r->s->opt->own->name, r->s->peer->name, r->s->peer->name);
 	}
 	if (seed_id_equal(&r->head.origin, &r->s->peer->card.site))
 		return 0;
 	if (r->replica && is_promoted_elsewhere(r))
 		return 0;
 	return seed_error_set(err, SEED_ERR_TRUST,
-			      "%s is not the site that this VM comes from, and may send it only where it was "
-			      "adopted ('vmseed adopt' at %s)", r->s->peer->name, r->s->opt->own->name);
+			      "%s is not the site that this VM comes from, and may send it only "
+			      "where it was adopted ('vmseed adopt' at %s)",
+			      r->s->peer->name, r->s->opt->own->name);
 }
 
 int seed_receiver_find(struct seed_receiving *r, struct seed_error *err)
 {
-	/* What a crash left decided of it, and of it alone, is finished now that its turn has come. */
+	/* What a crash left decided of it, and of it alone, is finished now that its turn has
+	 * come. */
 	const struct seed_replica_watch watch = {
 		.events = seed_session_relay(r->s, SEED_PHASE_APPLYING),
 		.cancel = r->s->opt->cancel,
@@ -66,15 +69,15 @@ int seed_receiver_find(struct seed_receiving *r, struct seed_error *err)
 		return -1;
 	if (!r->replica)
 		return 0;
-	/* HEAD's name is what the peer says; the replica's is what it is called here. Who may touch web01
-	 * alone does not reach db01 by calling it so. */
+	/* HEAD's name is what the peer says; the replica's is what it is called here. Who may touch
+	 * web01 alone does not reach db01 by calling it so. */
 	if (seed_session_allows(r->s, &r->head.uuid, r->replica->vm_name, err) < 0)
 		return -1;
 	if (r->replica->state == SEED_REPLICA_PROMOTED)
 		return seed_error_set(err, SEED_ERR_IDENTITY,
-				      "its replica %s was promoted and is the VM now; to make it a replica "
-				      "again: 'vmseed adopt %s' at %s", r->replica->name, r->replica->name,
-				      r->s->opt->own->name);
+				      "its replica %s was promoted and is the VM now; to make it a "
+				      "replica again: 'vmseed adopt %s' at %s",
+				      r->replica->name, r->replica->name, r->s->opt->own->name);
 	/* One whose manifest cannot be read is compared block by block. */
 	r->has_manifest = seed_replica_manifest(&r->manifest, &r->manifest_text, r->replica,
 						r->s->opt->trust, NULL) == 0;
@@ -94,7 +97,8 @@ bool seed_receiver_has_all(const struct seed_receiving *r)
 		const struct seed_msg_disk *d = &r->head.disks[i];
 		const struct seed_manifest_disk *m = seed_vec_at(&r->manifest.disks, i);
 
-		/* In another order they are another VM: the order is what its firmware boots from. */
+		/* In another order they are another VM: the order is what its firmware boots
+		 * from. */
 		if (strcmp(m->slot, d->slot) != 0 || m->size != d->size ||
 		    !seed_digest_equal(&m->root, &d->root))
 			return false;
@@ -109,10 +113,12 @@ static int say_edited(const struct seed_receiving *r, const struct seed_replica_
 		      const struct seed_proof *proof, struct seed_error *err)
 {
 	return seed_error_set(err, SEED_ERR_BUSY,
-			      "replica %s was written to since its last sync: %" PRIu64 " blocks of disk %s "
-			      "differ. Was it started? To give up what was written: 'vmseed adopt %s "
-			      "--discard-changes' at %s, then resync again", r->replica->name,
-			      proof->differ_blocks, disk->slot, r->replica->name, r->s->opt->own->name);
+			      "replica %s was written to since its last sync: %" PRIu64
+			      " blocks of disk %s differ. Was it started? To give up what was "
+			      "written: 'vmseed adopt %s --discard-changes' at %s, then resync "
+			      "again",
+			      r->replica->name, proof->differ_blocks, disk->slot, r->replica->name,
+			      r->s->opt->own->name);
 }
 
 /* Which of the VM's disks as offered this is; -1: it has left the VM. */
@@ -146,7 +152,8 @@ int seed_receiver_prove(struct seed_receiving *r, bool *rotten, struct seed_erro
 			continue;
 		proof = &r->disks[at].proof;
 		if (seed_replica_prove(proof, r->replica, i, &opt, err) < 0)
-			return seed_error_prefix(err, "replica %s: disk %s", r->replica->name, disk->slot);
+			return seed_error_prefix(err, "replica %s: disk %s", r->replica->name,
+						 disk->slot);
 		if (proof->result == SEED_PROVED_EDITED)
 			return say_edited(r, disk, proof, err);
 		*rotten |= proof->result == SEED_PROVED_ROTTEN;
@@ -225,9 +232,10 @@ static int say_diverged(const struct seed_receiving *r, const struct seed_lineag
 	history_text(have, generation, ours, sizeof(ours));
 	history_text(&r->offer.lineage, r->offer.generation, theirs, sizeof(theirs));
 	return seed_error_set(err, SEED_ERR_IDENTITY,
-			      "split brain: both sites went on since their histories parted. Here: %s; "
-			      "offered: %s. Decide which one counts; the other is given up by 'vmseed adopt "
-			      "... --discard-changes' where it is", ours, theirs);
+			      "split brain: both sites went on since their histories parted. Here: "
+			      "%s; offered: %s. Decide which one counts; the other is given up by "
+			      "'vmseed adopt ... --discard-changes' where it is",
+			      ours, theirs);
 }
 
 static int say_rollback(const struct seed_receiving *r, const char *what, uint64_t generation,
@@ -235,8 +243,8 @@ static int say_rollback(const struct seed_receiving *r, const char *what, uint64
 {
 	return seed_error_set(err, SEED_ERR_IDENTITY,
 			      "a rollback: %s is generation %" PRIu64 " and generation %" PRIu64
-			      " is offered. Was %s's home restored from a backup?", what, generation,
-			      r->offer.generation, r->s->peer->name);
+			      " is offered. Was %s's home restored from a backup?",
+			      what, generation, r->offer.generation, r->s->peer->name);
 }
 
 static int check_line(const struct seed_receiving *r, const char *what,
@@ -248,8 +256,9 @@ static int check_line(const struct seed_receiving *r, const char *what,
 		if (r->offer.generation > generation &&
 		    r->offer.generation - generation > GENERATION_JUMP)
 			return seed_error_set(err, SEED_ERR_IDENTITY,
-					      "a jump from generation %" PRIu64 " to %" PRIu64 ": was that "
-					      "meant? Carry a seed of it over once ('vmseed export')",
+					      "a jump from generation %" PRIu64 " to %" PRIu64
+					      ": was that meant? Carry a seed of it over once "
+					      "('vmseed export')",
 					      generation, r->offer.generation);
 		return 0;
 	case SEED_LINEAGE_SAME:
@@ -261,9 +270,10 @@ static int check_line(const struct seed_receiving *r, const char *what,
 		break;
 	}
 	return seed_error_set(err, SEED_ERR_IDENTITY,
-			      "%s has another history: no timeline is common with what is offered. If %s lost "
-			      "its record of the VM, import a new seed into another store", what,
-			      r->s->peer->name);
+			      "%s has another history: no timeline is common with what is offered. "
+			      "If %s lost its record of the VM, import a new seed into another "
+			      "store",
+			      what, r->s->peer->name);
 }
 
 /* A candidate that gives up what came after a fork gives up its mark with it. */
@@ -286,7 +296,8 @@ int seed_receiver_judge(struct seed_receiving *r, struct seed_error *err)
 
 	if (!seed_id_equal(&line->timelines[line->count - 1].writer, &r->s->peer->card.site))
 		return seed_error_set(err, SEED_ERR_IDENTITY,
-				      "its last timeline is another site's than %s's", r->s->peer->name);
+				      "its last timeline is another site's than %s's",
+				      r->s->peer->name);
 	if (r->replica && r->replica->state != SEED_REPLICA_SEEDING &&
 	    check_line(r, "the replica",
 		       seed_replica_relation(r->replica, line, o->generation),
@@ -297,15 +308,18 @@ int seed_receiver_judge(struct seed_receiving *r, struct seed_error *err)
 	if (mark.known && check_line(r, "what was accepted here", mark_relation(r, &mark),
 				     &mark.lineage, mark.generation, err) < 0)
 		return -1;
-	/* One that is being imported has disks by now; one that comes over the wire has none yet. */
+	/* One that is being imported has disks by now; one that comes over the wire has none
+	 * yet. */
 	if (r->replica && r->replica->state == SEED_REPLICA_SEEDING && r->replica->disks.count &&
 	    !(r->head.flags & SEED_WANT_OVER_WIRE))
 		return seed_error_set(err, SEED_ERR_NOTFOUND,
-				      "its import at %s was not finished: run 'vmseed import' there again, or send "
-				      "it whole with --seed-over-wire", r->s->opt->own->name);
+				      "its import at %s was not finished: run 'vmseed import' "
+				      "there again, or send it whole with --seed-over-wire",
+				      r->s->opt->own->name);
 	if (!r->replica && !(r->head.flags & SEED_WANT_OVER_WIRE))
 		return seed_error_set(err, SEED_ERR_NOTFOUND,
-				      "there is no replica of it at %s: carry a seed there, or send it whole "
-				      "with --seed-over-wire", r->s->opt->own->name);
+				      "there is no replica of it at %s: carry a seed there, or "
+				      "send it whole with --seed-over-wire",
+				      r->s->opt->own->name);
 	return 0;
 }

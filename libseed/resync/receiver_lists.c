@@ -15,7 +15,8 @@
 
 /* ---- BASE ---- */
 
-/* The offer's base is what the replica's own list says; what is missing or rotten does not matter. */
+/* The offer's base is what the replica's own list says; what is missing or rotten does not
+ * matter. */
 static bool base_is_equal(const struct seed_receiving_disk *d, const struct seed_offer_disk *o)
 {
 	struct seed_digest root;
@@ -140,8 +141,8 @@ static int take_file(struct seed_receiving *r, const struct seed_frame *f, struc
 
 /* ---- CHANGES ---- */
 
-static int take_run(struct seed_receiving_disk *d, struct seed_cursor *c, const struct seed_frame *f,
-		    struct seed_error *err)
+static int take_run(struct seed_receiving_disk *d, struct seed_cursor *c,
+		    const struct seed_frame *f, struct seed_error *err)
 {
 	uint64_t start = seed_cursor_u64(c);
 	uint32_t count = seed_cursor_u32(c), kind = seed_cursor_u32(c);
@@ -153,8 +154,8 @@ static int take_run(struct seed_receiving_disk *d, struct seed_cursor *c, const 
 	/* Rising, each block is named once at most, and CHANGES come to an end by themselves. */
 	if (start < d->changes_end)
 		return seed_error_set(err, SEED_ERR_FORMAT,
-				      "CHANGES: block %" PRIu64 " comes behind block %" PRIu64, start,
-				      d->changes_end - 1);
+				      "CHANGES: block %" PRIu64 " comes behind block %" PRIu64,
+				      start, d->changes_end - 1);
 	d->changes_end = start + count;
 	if (kind == SEED_BLOCK_ZERO)
 		return seed_list_fill(d->next, start, count, SEED_BLOCK_ZERO, err);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The end that calls: connecting, doing the VMs one after the other, and beginning anew with growing
- * pauses when the connection broke. A VM that ended the connection by its own fault (a source that
- * cannot be read, say) has its verdict, and a new connection goes on with the next one: only a
- * broken link is worth another try.
+ * The end that calls: connecting, doing the VMs one after the other, and beginning anew with
+ * growing pauses when the connection broke. A VM that ended the connection by its own fault (a
+ * source that cannot be read, say) has its verdict, and a new connection goes on with the next one:
+ * only a broken link is worth another try.
  */
 #include <errno.h>
 #include <poll.h>
@@ -177,21 +177,29 @@ static void note_totals(struct run *run, struct seed_session *s)
 	run->out->received += totals.received;
 }
 
+/* The last line of a candidate's history is this site's own: whom it follows was chosen. */
+const struct seed_id *seed_resync_source(const struct seed_replica *replica)
+{
+	if (replica->state == SEED_REPLICA_PROMOTED)
+		return NULL;
+	if (replica->state == SEED_REPLICA_CANDIDATE)
+		return replica->has_follows ? &replica->follows : NULL;
+	return replica->lineage.count ?
+		       &replica->lineage.timelines[replica->lineage.count - 1].writer : NULL;
+}
+
 /* Which replicas there are to pull is known once the peer is. */
 static int add_replica(const char *name, struct seed_replica *replica,
 		       const struct seed_error *why, void *arg, struct seed_error *err)
 {
 	struct run *run = ((void **)arg)[0];
 	const struct seed_session *s = ((void **)arg)[1];
-	const struct seed_timeline *last;
+	const struct seed_id *source = replica ? seed_resync_source(replica) : NULL;
 	struct seed_resync_vm *vm;
 
 	(void)name;
 	(void)why;
-	if (!replica || replica->state == SEED_REPLICA_PROMOTED || !replica->lineage.count)
-		return 0;
-	last = &replica->lineage.timelines[replica->lineage.count - 1];
-	if (!seed_id_equal(&last->writer, &s->peer->card.site))
+	if (!source || !seed_id_equal(source, &s->peer->card.site))
 		return 0;
 	if (seed_resync_add_name(run->out, replica->vm_name, err) < 0)
 		return -1;
@@ -296,10 +304,11 @@ static int pause_for(const struct run *run, unsigned int ms, struct seed_error *
 static bool goes_on(const struct run *run, const struct seed_error *why, size_t before,
 		    unsigned int *tries)
 {
-	if ((run->out->vms.count && count_waiting(run) == 0) || why->kind == SEED_ERR_CANCELLED || !may_go_on(run))
+	if ((run->out->vms.count && count_waiting(run) == 0) || why->kind == SEED_ERR_CANCELLED ||
+	    !may_go_on(run))
 		return false;
-	/* Whoever never said a word (no such host, no home there) will not a second later either: only
-	 * a link that stood is worth it. */
+	/* Whoever never said a word (no such host, no home there) will not a second later either:
+	 * only a link that stood is worth it. */
 	if (why->kind == SEED_ERR_LINK)
 		return run->out->received && (*tries)++ < run->opt->retries;
 	/* A VM's own fault: the others have not had their turn. */
@@ -328,8 +337,8 @@ static int connect_until_done(struct run *run, struct seed_error *err)
 		if (why.kind != SEED_ERR_LINK)
 			continue;
 		seed_event_note(run->opt->events, SEED_EVENT_WARNING,
-				"%s; trying again in %u s (%u of %u)", why.text, pause / 1000, tries,
-				run->opt->retries);
+				"%s; trying again in %u s (%u of %u)", why.text, pause / 1000,
+				tries, run->opt->retries);
 		if (pause_for(run, pause, err) < 0)
 			return -1;
 		pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
@@ -337,11 +346,22 @@ static int connect_until_done(struct run *run, struct seed_error *err)
 	return 0;
 }
 
+/* "web01: " before its error, or "" where the error begins with the name already. @out holds
+ * SEED_QUOTED + 2. */
+static void name_before(const struct seed_resync_vm *vm, char *out)
+{
+	seed_quote(vm->name, out, SEED_QUOTED);
+	if (strncmp(vm->err.text, out, strlen(out)) == 0)
+		*out = '\0';
+	else
+		strcat(out, ": ");
+}
+
 static int verdict(const struct run *run, struct seed_error *err)
 {
 	const struct seed_resync_vm *first = NULL;
 	size_t failed = 0, count = run->out->vms.count;
-	char quoted[SEED_QUOTED];
+	char quoted[SEED_QUOTED + 2];
 
 	for (size_t i = 0; i < count; i++) {
 		const struct seed_resync_vm *vm = vm_at(run, i);
@@ -355,15 +375,15 @@ static int verdict(const struct run *run, struct seed_error *err)
 	if (!failed)
 		return 0;
 	if (!first)
-		return seed_error_set(err, SEED_ERR_PARTIAL, "%zu of %zu VMs were not reached", failed,
-				      count);
-	if (count == 1) {
-		*err = first->err;
-		return seed_error_prefix(err, "%s", seed_quote(first->name, quoted, sizeof(quoted)));
-	}
-	seed_error_set(err, failed < count ? SEED_ERR_PARTIAL : first->err.kind,
-		       "%zu of %zu VMs are not up to date, the first is %s: %s", failed, count,
-		       seed_quote(first->name, quoted, sizeof(quoted)), first->err.text);
+		return seed_error_set(err, SEED_ERR_PARTIAL, "%zu of %zu VMs were not reached",
+				      failed, count);
+	name_before(first, quoted);
+	if (count == 1)
+		seed_error_set(err, first->err.kind, "%s%s", quoted, first->err.text);
+	else
+		seed_error_set(err, failed < count ? SEED_ERR_PARTIAL : first->err.kind,
+			       "%zu of %zu VMs are not up to date, the first is %s%s", failed,
+			       count, quoted, first->err.text);
 	err->sys_errno = first->err.sys_errno;
 	return -1;
 }
@@ -380,9 +400,11 @@ int seed_resync_run(struct seed_resync *out, const struct seed_dest *dest,
 		for (size_t i = 0; i < out->vms.count; i++) {
 			struct seed_resync_vm *vm = vm_at(&run, i);
 
-			/* Of a link that broke, the last word is the connection's: it has what ssh said. */
+			/* Of a link that broke, the last word is the connection's: it has what ssh
+			 * said. */
 			if (vm->result == SEED_RESYNC_WAITING &&
-			    (!vm->err.kind || (vm->err.kind == SEED_ERR_LINK && why.kind == SEED_ERR_LINK)))
+			    (!vm->err.kind ||
+			     (vm->err.kind == SEED_ERR_LINK && why.kind == SEED_ERR_LINK)))
 				vm->err = why;
 			if (vm->result == SEED_RESYNC_WAITING && vm->err.kind == SEED_ERR_LINK)
 				vm->result = SEED_RESYNC_FAILED;

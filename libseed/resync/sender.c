@@ -177,7 +177,8 @@ static int check_receipt(const struct seed_session *s, const struct seed_vm_read
 		return seed_error_set(err, SEED_ERR_FORMAT, "the receipt is of another VM");
 	if (r->is_signed && (!seed_id_equal(&receipt->seed, &r->seed) ||
 			     receipt->generation != r->kept->generation))
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "the receipt is of another seed than was sent");
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "the receipt is of another seed than was sent");
 	for (size_t i = 0; i < r->disks.count; i++) {
 		const struct seed_receipt_disk *d = seed_vec_at(&receipt->disks, i);
 		const struct seed_vm_reading_disk *own = disk_at(r, i);
@@ -194,19 +195,11 @@ static int check_receipt(const struct seed_session *s, const struct seed_vm_read
 static bool proved_full(const struct seed_receipt *receipt)
 {
 	for (size_t i = 0; i < receipt->disks.count; i++)
-		if (strcmp(((const struct seed_receipt_disk *)seed_vec_at(&receipt->disks, i))->proved,
+		if (strcmp(((const struct seed_receipt_disk *)seed_vec_at(&receipt->disks, i))
+				   ->proved,
 			   "full") != 0)
 			return false;
 	return true;
-}
-
-/* A planned switch-over is done: nothing more is signed here. */
-static int hand_over(struct seed_session *s, struct seed_vm_reading *r, struct seed_error *err)
-{
-	if (!s->opt->final)
-		return 0;
-	r->kept->handed_over = r->kept->final = true;
-	return seed_source_vm_save(r->kept, err);
 }
 
 /* From now on this is what another site has. */
@@ -237,9 +230,10 @@ static int take_receipt(struct seed_session *s, struct seed_vm_reading *r, struc
 	const char *text, *signature;
 	size_t len, signature_len;
 
-	if (seed_session_document(s, f, SEED_RECEIPT_MAX + SEED_SIGNATURE_MAX + 4, &bundle, err) < 0 ||
-	    seed_manifest_unbundle(bundle.data, bundle.len, &text, &len, &signature,
-				   &signature_len, err) < 0 ||
+	if (seed_session_document(s, f, SEED_RECEIPT_MAX + SEED_SIGNATURE_MAX + 4, &bundle, err) <
+		    0 ||
+	    seed_manifest_unbundle(bundle.data, bundle.len, &text, &len, &signature, &signature_len,
+				   err) < 0 ||
 	    seed_receipt_open(&receipt, text, len, signature, signature_len, &s->peer->card.key,
 			      err) < 0 ||
 	    check_receipt(s, r, &receipt, err) < 0)
@@ -253,7 +247,8 @@ static int take_receipt(struct seed_session *s, struct seed_vm_reading *r, struc
 		return -1;
 	vm->generation = receipt.generation;
 	vm->proved_full = proved_full(&receipt);
-	if (hand_over(s, r, err) < 0)
+	/* A planned switch-over is done: nothing more is signed here. */
+	if (s->opt->final && seed_source_vm_hand_over(r->kept, true, err) < 0)
 		return -1;
 	/* Only now is it done at both ends: who pulled a last one must not believe it before. */
 	return seed_channel_send(s->ch, SEED_FRAME_DONE, NULL, 0, err);
@@ -261,7 +256,8 @@ static int take_receipt(struct seed_session *s, struct seed_vm_reading *r, struc
 
 /* ---- the exchange ---- */
 
-static int send_head(struct seed_session *s, const struct seed_vm_reading *r, struct seed_error *err)
+static int send_head(struct seed_session *s, const struct seed_vm_reading *r,
+		     struct seed_error *err)
 {
 	SEED_AUTO(seed_freep) struct seed_msg_head *head = malloc(sizeof(*head));
 	struct seed_buf buf = { 0 };
@@ -318,8 +314,8 @@ static int transfer(struct seed_session *s, struct seed_vm_reading *r, struct se
 	    seed_msg_base_get(&base, &f, err) < 0)
 		return -1;
 	if (base.disk_count != r->disks.count)
-		return seed_error_set(err, SEED_ERR_FORMAT, "BASE for %u disks of %zu", base.disk_count,
-				      r->disks.count);
+		return seed_error_set(err, SEED_ERR_FORMAT, "BASE for %u disks of %zu",
+				      base.disk_count, r->disks.count);
 	seed_event_send(s->opt->events, &(struct seed_event){
 		.kind = SEED_EVENT_PHASE, .phase = "sending", .vm = r->def->name });
 	if (send_wanted(s, r, &base, err) < 0 ||
@@ -359,16 +355,16 @@ static int exchange(struct seed_session *s, struct seed_vm_reading *r, struct se
 	return transfer(s, r, vm, refused, err);
 }
 
-/* Before anything is said: where nothing has changed no manifest is signed, and the receipt alone hands
- * the VM over. */
+/* Before anything is said: where nothing has changed no manifest is signed, and the receipt alone
+ * hands the VM over. */
 static int check_still(const struct seed_session *s, const struct seed_resync_vm *vm,
 		       struct seed_error *err)
 {
 	if (!s->opt->final || vm->captured <= SEED_CAPTURED_SNAPSHOT)
 		return 0;
 	return seed_error_set(err, SEED_ERR_BUSY,
-			      "it changed, or could not be held, while it was read: for --final shut it down "
-			      "first");
+			      "it changed, or could not be held, while it was read: for --final "
+			      "shut it down first");
 }
 
 static int check_scope(struct seed_session *s, const struct seed_vmdef *def, struct seed_error *err)
@@ -387,8 +383,8 @@ int seed_sender_vm(struct seed_session *s, const struct seed_vmdef *def, struct 
 	bool refused = false;
 
 	vm->result = SEED_RESYNC_FAILED;
-	/* What is wrong with our own VM the peer learns only when it asked for it. A card's scope bounds
-	 * what that site gets as well as what it may send. */
+	/* What is wrong with our own VM the peer learns only when it asked for it. A card's scope
+	 * bounds what that site gets as well as what it may send. */
 	if (check_scope(s, def, &vm->err) < 0 || seed_vm_reading_open(&r, def, s, &vm->err) < 0) {
 		if (vm->err.kind == SEED_ERR_LINK || vm->err.kind == SEED_ERR_CANCELLED) {
 			*err = vm->err;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Answering the receiver: tree nodes at once, blocks by way of the pool, which reads them, hashes them
- * again (the source may have changed since) and compares pieces; answers go out in the order of the
- * questions. The receiver bounds how much it asks for, and we how much of it we work on: what lies
- * between waits in the channel's queue, and beyond that with the receiver.
+ * Answering the receiver: tree nodes at once, blocks by way of the pool, which reads them, hashes
+ * them again (the source may have changed since) and compares pieces; answers go out in the order
+ * of the questions. The receiver bounds how much it asks for, and we how much of it we work on:
+ * what lies between waits in the channel's queue, and beyond that with the receiver.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,8 +17,8 @@
 #include "resync/sender.h"
 
 #define JOBS 64u			/* blocks worked on at once: 4 MiB */
-/* Blocks, and tree nodes, that are answered for one VM: an honest receiver asks for each block twice
- * at most, and for each node once. */
+/* Blocks, and tree nodes, that are answered for one VM: an honest receiver asks for each block
+ * twice at most, and for each node once. */
 #define ANSWERS_MAX(blocks) (4 * (blocks) + 8192)
 
 struct block_job {
@@ -112,11 +112,12 @@ static int send_block(struct answering *a, struct block_job *b, struct seed_erro
 	}
 	if (seed_session_may_go_on(a->s, err) < 0)
 		return -1;
-	/* A zero block that was asked for though it is listed as one is no change, or a peer could have
-	 * any disk called "changed". */
+	/* A zero block that was asked for though it is listed as one is no change, or a peer could
+	 * have any disk called "changed". */
 	if (b->answer.changed &&
 	    (b->answer.form != SEED_FORM_ZERO || seed_digest_kind(&b->wanted) != SEED_BLOCK_ZERO) &&
-	    seed_vm_reading_changed(a->r, b->answer.disk, b->answer.index, &b->answer.digest, err) < 0)
+	    seed_vm_reading_changed(a->r, b->answer.disk, b->answer.index, &b->answer.digest, err) <
+		    0)
 		return -1;
 	len = seed_msg_block_head(head, &b->answer);
 	if (seed_channel_send2(a->s->ch, SEED_FRAME_BLOCK, head, len, b->answer.data, b->answer.len,
@@ -159,8 +160,8 @@ static int begin_one(struct answering *a, uint8_t disk, const struct seed_msg_as
 	struct block_job *b;
 
 	if (ask->index >= d->facts.blocks)
-		return seed_error_set(err, SEED_ERR_FORMAT, "REQUEST for a block past the end of disk %s",
-				      d->def->slot);
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "REQUEST for a block past the end of disk %s", d->def->slot);
 	if (!a->idle && finish_one(a, err) < 0)
 		return -1;
 	b = a->idle;
@@ -188,7 +189,8 @@ static int begin_one(struct answering *a, uint8_t disk, const struct seed_msg_as
 static int asks_too_much(const struct answering *a, const char *what, struct seed_error *err)
 {
 	return seed_error_set(err, SEED_ERR_FORMAT,
-			      "more than %" PRIu64 " %s are asked for of a VM with %" PRIu64 " blocks",
+			      "more than %" PRIu64 " %s are asked for of a VM with %" PRIu64
+			      " blocks",
 			      ANSWERS_MAX(a->blocks), what, a->blocks);
 }
 
@@ -201,8 +203,8 @@ static int take_request(struct answering *a, const struct seed_frame *f, struct 
 	if (seed_msg_request_get(m, f, err) < 0)
 		return -1;
 	if (m->disk >= a->r->disks.count)
-		return seed_error_set(err, SEED_ERR_FORMAT, "REQUEST for disk %u, which is not there",
-				      m->disk);
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "REQUEST for disk %u, which is not there", m->disk);
 	a->asked += m->count;
 	if (a->asked > ANSWERS_MAX(a->blocks))
 		return asks_too_much(a, "blocks", err);
@@ -224,7 +226,8 @@ static int add_below(struct seed_vm_reading_disk *d, unsigned int level, uint64_
 	uint64_t first = index << (level - below), count = (uint64_t)1 << (level - below);
 
 	if (index >= seed_tree_width(d->facts.blocks, level) || first >= width)
-		return seed_error_set(err, SEED_ERR_FORMAT, "DESCEND into a node that is not there");
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "DESCEND into a node that is not there");
 	if (count > width - first)
 		count = width - first;
 	if ((below ? seed_tree_nodes(d->tree, below, first, (size_t)count, nodes, err) :
@@ -245,8 +248,8 @@ static int answer_descend(struct answering *a, const struct seed_frame *f, struc
 	if (seed_msg_descend_get(&m, f, err) < 0)
 		return -1;
 	if (m.disk >= a->r->disks.count)
-		return seed_error_set(err, SEED_ERR_FORMAT, "DESCEND into disk %u, which is not there",
-				      m.disk);
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "DESCEND into disk %u, which is not there", m.disk);
 	a->nodes += m.count;
 	if (a->nodes > ANSWERS_MAX(a->blocks))
 		return asks_too_much(a, "tree nodes", err);
@@ -350,7 +353,8 @@ int seed_sender_answer(struct seed_session *s, struct seed_vm_reading *r,
 	a->s = s;
 	a->r = r;
 	for (size_t i = 0; i < r->disks.count; i++)
-		a->blocks += ((struct seed_vm_reading_disk *)seed_vec_at(&r->disks, i))->facts.blocks;
+		a->blocks +=
+			((struct seed_vm_reading_disk *)seed_vec_at(&r->disks, i))->facts.blocks;
 	rc = seed_hint_key_of(&a->key, base->hint_seed, err);
 	make_jobs(a);
 	if (rc == 0)

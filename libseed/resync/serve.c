@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -16,6 +15,7 @@
 
 struct search {
 	const char *name;
+	const struct seed_id *own;
 	char *definition, *vm_name;
 	struct seed_id uuid;
 	size_t found;
@@ -25,11 +25,11 @@ static int look(const struct seed_vm_file *file, const struct seed_error *why, v
 		struct seed_error *err)
 {
 	struct search *search = arg;
-	char uuid[SEED_UUID_TEXT];
 
 	(void)why;
-	if (!file || (strcmp(file->name, search->name) != 0 &&
-		      strcasecmp(seed_uuid_text(&file->uuid, uuid), search->name) != 0))
+	if (!file ||
+	    !seed_replica_is_called(search->name, file->has_origin ? &file->origin : search->own,
+				    &file->uuid, file->name))
 		return 0;
 	search->found++;
 	search->uuid = file->uuid;
@@ -47,10 +47,11 @@ static int not_for_them(const struct seed_session *s, const char *name, struct s
 	char quoted[SEED_QUOTED];
 
 	return seed_error_set(err, SEED_ERR_TRUST,
-			      "%s is not a VM that %s serves to %s: there, export or resync it once, and look at "
-			      "--vm of its 'vmseed serve' and the scope of %s's card",
-			      seed_quote(name, quoted, sizeof(quoted)), s->opt->own->name, s->peer->name,
-			      s->peer->name);
+			      "%s is not a VM that %s serves to %s: there, export or resync it "
+			      "once, and look at --vm of its 'vmseed serve' and the scope of %s's "
+			      "card",
+			      seed_quote(name, quoted, sizeof(quoted)), s->opt->own->name,
+			      s->peer->name, s->peer->name);
 }
 
 static int take_found(const struct seed_session *s, const struct search *search,
@@ -63,10 +64,12 @@ static int take_found(const struct seed_session *s, const struct search *search,
 			       seed_session_allows(s, &search->uuid, search->vm_name, NULL) < 0))
 		return not_for_them(s, search->name, err);
 	if (search->found > 1)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s: several VMs have that name: ask by uuid",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s: several VMs have that name: ask by NAME.ID or uuid",
 				      seed_quote(search->name, quoted, sizeof(quoted)));
 	if (s->opt->find_def)
-		return s->opt->find_def(s->opt->find_arg, search->definition, &search->uuid, out, err);
+		return s->opt->find_def(s->opt->find_arg, search->definition, &search->uuid, out,
+					err);
 	if (!search->definition)
 		return not_for_them(s, search->name, err);
 	return seed_vmdef_read(out, search->definition,
@@ -76,7 +79,7 @@ static int take_found(const struct seed_session *s, const struct search *search,
 static int find_definition(struct seed_session *s, const char *name, struct seed_vmdef **out,
 			   struct seed_error *err)
 {
-	struct search search = { .name = name };
+	struct search search = { .name = name, .own = &s->opt->own->id };
 	int rc = seed_vm_file_each(s->opt->home, look, &search, err);
 
 	if (rc == 0)
@@ -100,8 +103,9 @@ static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_
 	if (seed_msg_want_get(&want, f, err) < 0)
 		return -1;
 	if (want.limit && want.limit < SEED_WIRE_LIMIT_MIN) {
-		seed_error_set(&why, SEED_ERR_RANGE, "a limit of %" PRIu64 " bytes a second: %u at the least",
-			       want.limit, SEED_WIRE_LIMIT_MIN);
+		seed_error_set(&why, SEED_ERR_RANGE,
+			       "a limit of %" PRIu64 " bytes a second: %u at the least", want.limit,
+			       SEED_WIRE_LIMIT_MIN);
 		return seed_session_refuse(s, &why, err);
 	}
 	if (find_definition(s, want.name, &def, &why) < 0 ||
@@ -109,8 +113,10 @@ static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_
 	    seed_session_allows(s, &uuid, def->name, &why) < 0)
 		return seed_session_refuse(s, &why, err);
 	if (want.flags & SEED_WANT_FINAL && !s->opt->allow_final) {
-		seed_error_set(&why, SEED_ERR_TRUST, "a last resync before a switch-over is not allowed here: "
-			       "'vmseed serve --allow-final', or push it from %s", s->opt->own->name);
+		seed_error_set(&why, SEED_ERR_TRUST,
+			       "a last resync before a switch-over is not allowed here: 'vmseed "
+			       "serve --allow-final', or push it from %s",
+			       s->opt->own->name);
 		return seed_session_refuse(s, &why, err);
 	}
 	seed_channel_limit(s->ch, want.limit);

@@ -54,9 +54,11 @@ int seed_session_take(struct seed_session *s, const struct seed_frame *f, bool *
 	case SEED_FRAME_FAIL:
 		return peer_failed(s, f, err);
 	case SEED_FRAME_PROGRESS:	/* what somebody says who has proven nothing is not shown */
-		return s->peer ? seed_session_show_progress(s, f, err) : seed_session_unexpected(f, err);
+		return s->peer ? seed_session_show_progress(s, f, err) :
+				 seed_session_unexpected(f, err);
 	case SEED_FRAME_NOTE:
-		return s->peer ? seed_session_show_note(s, f, err) : seed_session_unexpected(f, err);
+		return s->peer ? seed_session_show_note(s, f, err) :
+				 seed_session_unexpected(f, err);
 	default:
 		*ours = true;
 		return 0;
@@ -118,8 +120,8 @@ void seed_session_fail(struct seed_session *s, const struct seed_error *why)
 {
 	struct seed_buf buf = { 0 };
 
-	/* A connection that broke has nobody at its other end, and what the peer itself said need not
-	 * be said back to it. */
+	/* A connection that broke has nobody at its other end, and what the peer itself said need
+	 * not be said back to it. */
 	if (!s->ch || why->kind == SEED_ERR_LINK)
 		return;
 	if (seed_msg_error_put(&buf, why, NULL) == 0 &&
@@ -261,16 +263,19 @@ static int find_peer(struct seed_session *s, const struct seed_id *site,
 	if (seed_trust_find(out, s->opt->trust, seed_id_text(site, id), &why) < 0) {
 		if (why.kind == SEED_ERR_NOTFOUND)
 			return seed_error_set(err, SEED_ERR_TRUST,
-					      "site %.8s is not trusted by %s: 'vmseed key trust' its card "
-					      "there", id, s->opt->own->name);
+					      "site %.8s is not trusted by %s: 'vmseed key trust' "
+					      "its card there",
+					      id, s->opt->own->name);
 		*err = why;
 		return -1;
 	}
 	if ((*out)->own)
-		return seed_error_set(err, SEED_ERR_USAGE, "both ends are one site (%s): give the other home",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "both ends are one site (%s): give the other home",
 				      (*out)->name);
 	if (s->opt->only_peer && strcmp(s->opt->only_peer, (*out)->name) != 0)
-		return seed_error_set(err, SEED_ERR_TRUST, "%s may not come in here: this end is for %s alone",
+		return seed_error_set(err, SEED_ERR_TRUST,
+				      "%s may not come in here: this end is for %s alone",
 				      (*out)->name, s->opt->only_peer);
 	return 0;
 }
@@ -358,10 +363,11 @@ int seed_session_open(struct seed_session *s, int in, int out, bool sender, bool
 	};
 	const struct seed_pool_options pool = { .workers = opt->jobs };
 
-	*s = (struct seed_session){ .opt = opt, .sender = sender, .caller = caller, .store = -1,
-				    .began = seed_clock_wall(),
-				    .opened_ms = seed_clock_ms(),
-				    .depth = (size_t)DEPTH_PER_WORKER * (opt->jobs ? opt->jobs : 1) };
+	*s = (struct seed_session){
+		.opt = opt, .sender = sender, .caller = caller, .store = -1,
+		.began = seed_clock_wall(), .opened_ms = seed_clock_ms(),
+		.depth = (size_t)DEPTH_PER_WORKER * (opt->jobs ? opt->jobs : 1),
+	};
 	if (seed_channel_open(&s->ch, &channel, err) < 0)
 		return -1;
 	if (greet(s, err) < 0) {
@@ -393,8 +399,9 @@ int seed_session_may_go_on(const struct seed_session *s, struct seed_error *err)
 {
 	if (!s->opt->may_go_on || s->opt->may_go_on(s->opt->arg))
 		return 0;
-	return seed_error_set(err, SEED_ERR_PARTIAL, "the window closed before it was done: the next run "
-			      "goes on where this one stopped");
+	return seed_error_set(err, SEED_ERR_PARTIAL,
+			      "the window closed before it was done: the next run goes on where "
+			      "this one stopped");
 }
 
 static bool is_named(const char *const *names, const char *uuid, const char *name)
@@ -411,7 +418,8 @@ int seed_session_allows(const struct seed_session *s, const struct seed_id *uuid
 	char text[SEED_UUID_TEXT], quoted[SEED_QUOTED];
 
 	if (s->opt->only_vms && !is_named(s->opt->only_vms, seed_uuid_text(uuid, text), name))
-		return seed_error_set(err, SEED_ERR_TRUST, "VM %s (%s) is not one that this end serves",
+		return seed_error_set(err, SEED_ERR_TRUST,
+				      "VM %s (%s) is not one that this end serves",
 				      seed_quote(name, quoted, sizeof(quoted)), text);
 	return seed_trust_allows(s->peer, uuid, name, err);
 }

@@ -3,8 +3,8 @@
  * One connection with a peer that has proven who it is. Shared inside resync/ only.
  *
  * HELLO names site, role and a fresh nonce; PROOF is a signed document of type "hello" over both
- * sites, both nonces and the roles, so that it serves for no other connection. The called end proves itself
- * first; a caller learns nothing else before it has done so too.
+ * sites, both nonces and the roles, so that it serves for no other connection. The called end
+ * proves itself first; a caller learns nothing else before it has done so too.
  */
 #ifndef SEED_RESYNC_SESSION_H
 #define SEED_RESYNC_SESSION_H
@@ -36,12 +36,16 @@ struct seed_session {
 	uint8_t peer_nonce[SEED_NONCE_SIZE];
 	struct seed_pool *pool;
 	size_t depth;				/* chunks in flight while hashing */
-	int store;				/* receiver: open store, -1 when there is none yet */
-	struct seed_known *known;		/* receiver: blocks that are here; made when needed */
+	int store;				/* receiver: open store, -1 when there is none
+						 * yet */
+	struct seed_known *known;		/* receiver: blocks that are here; made when
+						 * needed */
 	int64_t began;				/* unix seconds */
 	uint64_t progress_ms;			/* when PROGRESS was sent last */
-	uint64_t opened_ms;			/* what the peer may say by the way is counted from here */
-	unsigned int idle_ms;			/* PROGRESS alone keeps us waiting so long; 0: 6 hours */
+	uint64_t opened_ms;			/* what the peer may say by the way is counted from
+						 * here */
+	unsigned int idle_ms;			/* PROGRESS alone keeps us waiting so long; 0: 6
+						 * hours */
 	struct seed_heard heard;
 	struct seed_events relay;		/* seed_session_relay() */
 	enum seed_wire_phase relay_phase;
@@ -55,9 +59,9 @@ void seed_session_close(struct seed_session *s);
 /* Sends and frees the buffer (also on failure). */
 int seed_session_send(struct seed_session *s, uint8_t type, struct seed_buf *buf,
 		      struct seed_error *err);
-/* The next frame; PROGRESS and NOTE are shown and passed over, FAIL becomes the error "PEER says: ...".
- * FORMAT for more of the two than an honest peer sends, and before its proof; LINK for PROGRESS that
- * does not get on for @idle_ms, and after 90 days of it. */
+/* The next frame; PROGRESS and NOTE are shown and passed over, FAIL becomes the error "PEER says:
+ * ...". FORMAT for more of the two than an honest peer sends, and before its proof; LINK for
+ * PROGRESS that does not get on for @idle_ms, and after 90 days of it. */
 int seed_session_next(struct seed_session *s, struct seed_frame *f, struct seed_error *err);
 /* session_aside.c: for seed_session_next() and seed_session_take(). */
 void seed_session_begin_wait(struct seed_session *s);
@@ -99,7 +103,8 @@ int seed_session_progress(struct seed_session *s, enum seed_wire_phase phase, ui
  * Borrowed; one at a time. */
 const struct seed_events *seed_session_relay(struct seed_session *s, enum seed_wire_phase phase);
 
-/* A whole document whose first frame is @f (any of @f->type follow): bundle of text and signature. */
+/* A whole document whose first frame is @f (any of @f->type follow): bundle of text and
+ * signature. */
 int seed_session_document(struct seed_session *s, struct seed_frame *f, size_t max,
 			  struct seed_buf *out, struct seed_error *err);
 /* Sends text and signature as one document. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What is said by the way, PROGRESS and NOTE (no .h: session.h). It is shown and changes nothing; so a
- * peer could say it for ever, and have people read it and others wait. An honest one meets none of the
- * limits.
+ * What is said by the way, PROGRESS and NOTE (no .h: session.h). It is shown and changes nothing;
+ * so a peer could say it for ever, and have people read it and others wait. An honest one meets
+ * none of the limits.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -29,7 +29,8 @@ void seed_session_begin_wait(struct seed_session *s)
 	s->heard.last = (struct seed_msg_progress){ .done = UINT64_MAX };
 }
 
-/* Ours come every other second, and may arrive in a heap, but never more than that since the beginning. */
+/* Ours come every other second, and may arrive in a heap, but never more than that since the
+ * beginning. */
 static int count_progress(struct seed_session *s, struct seed_error *err)
 {
 	uint64_t seconds = (seed_clock_ms() - s->opened_ms) / 1000;
@@ -37,7 +38,8 @@ static int count_progress(struct seed_session *s, struct seed_error *err)
 	if (++s->heard.progress <= SEED_PROGRESS_AHEAD + seconds * SEED_PROGRESS_SECOND)
 		return 0;
 	return seed_error_set(err, SEED_ERR_FORMAT,
-			      "%" PRIu64 " PROGRESS frames in %" PRIu64 " seconds, which is no honest pace",
+			      "%" PRIu64 " PROGRESS frames in %" PRIu64
+			      " seconds, which is no honest pace",
 			      s->heard.progress, seconds);
 }
 
@@ -61,7 +63,8 @@ static int check_advance(struct seed_session *s, const struct seed_msg_progress 
 	heard->last = *m;
 	if (now - heard->advanced_ms > idle)
 		return seed_error_set(err, SEED_ERR_LINK,
-				      "%s says that it is at it, and did not get on for %" PRIu64 " minutes",
+				      "%s says that it is at it, and did not get on for %" PRIu64
+				      " minutes",
 				      seed_session_peer_name(s), idle / 60000);
 	if (now - heard->waiting_ms > WAIT_MAX_MS)
 		return seed_error_set(err, SEED_ERR_LINK, "%s was waited for long enough",
@@ -96,7 +99,8 @@ int seed_session_show_note(struct seed_session *s, const struct seed_frame *f,
 				      SEED_NOTES_MAX);
 	if (seed_msg_error_get(&said, f, err) < 0)
 		return -1;
-	seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s: %s", seed_session_peer_name(s), said.text);
+	seed_event_note(s->opt->events, SEED_EVENT_WARNING, "%s: %s", seed_session_peer_name(s),
+			said.text);
 	return 0;
 }
 
@@ -123,7 +127,8 @@ int seed_session_note(struct seed_session *s, struct seed_error *err, const char
 int seed_session_progress(struct seed_session *s, enum seed_wire_phase phase, uint64_t done,
 			  uint64_t total, struct seed_error *err)
 {
-	const struct seed_msg_progress m = { .phase = (uint8_t)phase, .done = done, .total = total };
+	const struct seed_msg_progress m = {
+		.phase = (uint8_t)phase, .done = done, .total = total };
 	uint64_t now = seed_clock_ms();
 	struct seed_buf buf = { 0 };
 

@@ -61,8 +61,8 @@ static bool held(void *arg, const struct seed_digest *digest)
 	return true;			/* its bytes are not wanted yet */
 }
 
-static int hash_disk(struct seed_vm_reading *r, struct seed_vm_reading_disk *d, struct seed_session *s,
-		     uint64_t *done, uint64_t total, struct seed_error *err)
+static int hash_disk(struct seed_vm_reading *r, struct seed_vm_reading_disk *d,
+		     struct seed_session *s, uint64_t *done, uint64_t total, struct seed_error *err)
 {
 	const struct seed_capture_options opt = {
 		.vm = r->kept,
@@ -112,8 +112,8 @@ static int open_disk(struct seed_vm_reading *r, const struct seed_vmdef_disk *de
 	d->def = def;
 	if (!def->raw)
 		return seed_error_set(err, SEED_ERR_FORMAT,
-				      "disk %s is %s, and only raw images can be read so far", def->slot,
-				      def->format ? def->format : "of unknown format");
+				      "disk %s is %s, and only raw images can be read so far",
+				      def->slot, def->format ? def->format : "of unknown format");
 	if (seed_raw_source_open(&d->source, def->path, err) < 0 ||
 	    seed_scan_measure(d->source, &data, err) < 0)
 		return seed_error_prefix(err, "disk %s", def->slot);
@@ -152,8 +152,8 @@ static int hash_disks(struct seed_vm_reading *r, struct seed_session *s, uint64_
 		open_base(r, d);
 		if (hash_disk(r, d, s, &done, total, err) < 0 ||
 		    seed_list_open(&d->list, r->kept->dir,
-				   seed_capture_list_name(d->def->slot, name), d->facts.blocks, true,
-				   err) < 0)
+				   seed_capture_list_name(d->def->slot, name), d->facts.blocks,
+				   true, err) < 0)
 			return seed_error_prefix(err, "disk %s", d->def->slot);
 	}
 	return 0;
@@ -233,7 +233,8 @@ int seed_vm_reading_head(const struct seed_vm_reading *r, struct seed_session *s
 		.disk_count = (uint32_t)r->disks.count,
 	};
 	if (r->disks.count > SEED_WIRE_DISKS_MAX)
-		return seed_error_set(err, SEED_ERR_RANGE, "more than %u disks", SEED_WIRE_DISKS_MAX);
+		return seed_error_set(err, SEED_ERR_RANGE, "more than %u disks",
+				      SEED_WIRE_DISKS_MAX);
 	snprintf(out->name, sizeof(out->name), "%s", r->def->name);
 	seed_offer_files_digest(&out->files, &r->facts);
 	for (size_t i = 0; i < r->disks.count; i++) {
@@ -338,7 +339,8 @@ int seed_vm_reading_offer(struct seed_vm_reading *r, struct seed_session *s, str
 /* ---- changes ---- */
 
 /* A list of mixed times is nobody's reading: its stamp goes before it changes, durably. */
-static int drop_stamp(struct seed_vm_reading *r, struct seed_vm_reading_disk *d, struct seed_error *err)
+static int drop_stamp(struct seed_vm_reading *r, struct seed_vm_reading_disk *d,
+		      struct seed_error *err)
 {
 	char name[SEED_CAPTURE_LIST_NAME];
 
@@ -391,7 +393,8 @@ static void settle_own(struct seed_vm_reading *r, struct seed_vm_reading_disk *d
 }
 
 /* The disk as it is in the manifest: its list now, and whether it changed since hashing began. */
-static int settle_disk(struct seed_vm_reading *r, struct seed_vm_reading_disk *d, struct seed_error *err)
+static int settle_disk(struct seed_vm_reading *r, struct seed_vm_reading_disk *d,
+		       struct seed_error *err)
 {
 	struct seed_source_identity now;
 	bool same;
@@ -404,8 +407,8 @@ static int settle_disk(struct seed_vm_reading *r, struct seed_vm_reading_disk *d
 	if (!d->touched && drop_stamp(r, d, err) < 0)
 		return -1;
 	d->facts.captured = SEED_CAPTURED_CHANGED;
-	if (seed_merkle_of_list(&d->facts.root, d->list, d->source->size, &d->facts.data_blocks, NULL,
-				err) < 0)
+	if (seed_merkle_of_list(&d->facts.root, d->list, d->source->size, &d->facts.data_blocks,
+				NULL, err) < 0)
 		return -1;
 	if (d->touched)
 		settle_own(r, d);
@@ -428,7 +431,8 @@ static int describe_disk(struct seed_vm_reading *r, uint32_t i, struct seed_mani
 	struct seed_manifest_disk *out;
 	int rc;
 
-	/* Own blocks were counted before blocks changed; a count above the data would be refused. */
+	/* Own blocks were counted before blocks changed; a count above the data would be
+	 * refused. */
 	if (about.own_blocks > about.facts.data_blocks) {
 		seed_vec_free(&about.own_runs);
 		about.own_blocks = 0;
@@ -469,9 +473,9 @@ static int describe(struct seed_vm_reading *r, struct seed_session *s, const str
 	return seed_describe_files(m, &r->files, err);
 }
 
-int seed_vm_reading_sign(struct seed_vm_reading *r, struct seed_session *s, struct seed_manifest *out,
-		      char **text, size_t *len, char signature[SEED_SIGNATURE_MAX],
-		      struct seed_error *err)
+int seed_vm_reading_sign(struct seed_vm_reading *r, struct seed_session *s,
+			 struct seed_manifest *out, char **text, size_t *len,
+			 char signature[SEED_SIGNATURE_MAX], struct seed_error *err)
 {
 	seed_manifest_init(out);
 	for (size_t i = 0; i < r->disks.count; i++)
@@ -479,8 +483,8 @@ int seed_vm_reading_sign(struct seed_vm_reading *r, struct seed_session *s, stru
 			return seed_error_prefix(err, "disk %s", disk_at(r, i)->def->slot);
 	if (s->opt->final && worst(r) > SEED_CAPTURED_SNAPSHOT)
 		return seed_error_set(err, SEED_ERR_BUSY,
-				      "it changed, or could not be held, while it was read: for --final shut "
-				      "it down first");
+				      "it changed, or could not be held, while it was read: for "
+				      "--final shut it down first");
 	if (seed_random_id(&r->seed, err) < 0 || seed_source_vm_next_generation(r->kept, err) < 0 ||
 	    describe(r, s, &r->seed, out, err) < 0)
 		return -1;

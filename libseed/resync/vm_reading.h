@@ -21,10 +21,12 @@ struct seed_vm_reading_disk {
 	struct seed_digest base_root;
 	struct seed_list *list;			/* this one */
 	struct seed_tree *tree;			/* over @list, made when a node is asked for */
-	bool touched;				/* blocks of @list were hashed anew while they were sent: */
+	bool touched;				/* blocks of @list were hashed anew while they were
+						 * sent: */
 	struct seed_vec touched_at;		/* uint64_t: these, in any order */
 	bool follows;				/* @touched_at has them all, and @was is known: */
-	struct seed_digest was;			/* fingerprint of @list before (capture/own_kept.h) */
+	struct seed_digest was;			/* fingerprint of @list before
+						 * (capture/own_kept.h) */
 	struct seed_vec own_runs;
 	uint64_t own_blocks;
 	uint32_t compared;

@@ -319,8 +319,8 @@ int seed_trust_verify(const struct seed_trusted **out, const struct seed_trust *
 	if (known)	/* the last verification's own words */
 		return -1;
 	return seed_error_set(err, SEED_ERR_TRUST,
-			      "signed by key %016llX, which is not trusted here ('vmseed key trust' "
-			      "pins the card of a site you know)",
+			      "signed by key %016llX, which is not trusted here ('vmseed key "
+			      "trust' pins the card of a site you know)",
 			      (unsigned long long)seed_get64(wanted));
 }
 

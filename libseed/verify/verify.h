@@ -3,9 +3,9 @@
  * Verify: believe nothing, read everything.
  *
  * A medium: signatures, commits, every file against its commit, every pack as a whole,
- * every record against its pack's table, every block of it against the block index, every digest list
- * against its manifest and root, and every block that a seed needs found in some pack. Without the
- * receiving key, ciphertext against commits; what could not be checked is counted.
+ * every record against its pack's table, every block of it against the block index, every digest
+ * list against its manifest and root, and every block that a seed needs found in some pack. Without
+ * the receiving key, ciphertext against commits; what could not be checked is counted.
  *
  * A replica: manifest, lists and roots, and every block of every disk.
  */
@@ -65,6 +65,7 @@ struct seed_verify_replica {
 	struct seed_vec disks;		/* struct seed_verify_disk */
 	struct seed_vec problems;
 	uint64_t bytes, bad_blocks, missing_blocks;
+	bool promoted;			/* it is the VM: what differs may be its own work */
 };
 /* By folder name in @store, held against other runs meanwhile. */
 int seed_verify_replica(struct seed_verify_replica *out, int store, const char *name,

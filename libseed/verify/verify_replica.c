@@ -35,7 +35,8 @@ static int add_bad(struct seed_verify_disk *d, uint64_t block, struct seed_error
 		last->count++;
 		return 0;
 	}
-	return seed_vec_push(&d->bad, sizeof(run), &run) ? 0 : seed_error_sys(err, ENOMEM, "verify");
+	return seed_vec_push(&d->bad, sizeof(run), &run) ? 0 :
+							   seed_error_sys(err, ENOMEM, "verify");
 }
 
 static bool is_missing(const struct seed_vec *missing, size_t *at, uint64_t block)
@@ -155,7 +156,8 @@ static int check_disk(struct replica_check *c, uint32_t index, struct seed_error
 	    open_source(c, disk, &source, why) < 0)
 		return 0;
 	if (!seed_digest_equal(&root, &m->root)) {
-		seed_error_set(why, SEED_ERR_INTEGRITY, "the digest list's root is not the manifest's");
+		seed_error_set(why, SEED_ERR_INTEGRITY,
+			       "the digest list's root is not the manifest's");
 		return 0;
 	}
 	if (source->size != m->size) {
@@ -173,9 +175,11 @@ static int check_disk(struct replica_check *c, uint32_t index, struct seed_error
 	c->out->bad_blocks += d->bad_blocks;
 	if (d->bad_blocks)
 		seed_error_set(why, SEED_ERR_INTEGRITY,
-			       "%llu of %llu blocks differ from their digests, the first is block %llu",
+			       "%llu of %llu blocks differ from their digests, the first is block "
+			       "%llu",
 			       (unsigned long long)d->bad_blocks, (unsigned long long)d->blocks,
-			       (unsigned long long)((struct seed_run *)seed_vec_at(&d->bad, 0))->start);
+			       (unsigned long long)((struct seed_run *)seed_vec_at(&d->bad, 0))
+				       ->start);
 	return 0;
 }
 
@@ -185,8 +189,9 @@ static int check_disks(struct replica_check *c, struct seed_error *err)
 		return seed_error_set(err, SEED_ERR_INTEGRITY,
 				      "manifest and replica differ in their number of disks");
 	for (size_t i = 0; i < c->manifest.disks.count; i++)
-		c->total += ((const struct seed_manifest_disk *)
-				     seed_vec_at(&c->manifest.disks, i))->data_blocks * SEED_BLOCK_SIZE;
+		c->total += ((const struct seed_manifest_disk *)seed_vec_at(&c->manifest.disks, i))
+				    ->data_blocks *
+			    SEED_BLOCK_SIZE;
 	seed_event_send(c->opt->events, &(struct seed_event){
 		.kind = SEED_EVENT_PHASE, .phase = "verifying", .total = c->total });
 	for (uint32_t i = 0; i < c->replica->disks.count; i++) {
@@ -195,8 +200,8 @@ static int check_disks(struct replica_check *c, struct seed_error *err)
 
 		if (check_disk(c, i, &why, err) < 0)
 			return -1;
-		if (why.kind && seed_verify_note(&c->out->problems, c->opt->events, &why, "%s disk %s",
-						 c->replica->name, disk->slot) < 0)
+		if (why.kind && seed_verify_note(&c->out->problems, c->opt->events, &why,
+						 "%s disk %s", c->replica->name, disk->slot) < 0)
 			return seed_error_sys(err, ENOMEM, "verify");
 	}
 	return 0;
@@ -213,11 +218,14 @@ int seed_verify_replica(struct seed_verify_replica *out, int store, const char *
 	if (seed_replica_open_watched(&c.replica, store, name, &watch, err) < 0)
 		return -1;
 	seed_manifest_init(&c.manifest);
+	out->promoted = c.replica->state == SEED_REPLICA_PROMOTED;
 	if (c.replica->state == SEED_REPLICA_SEEDING)
-		rc = seed_error_set(err, SEED_ERR_BUSY, "is seeding: finish its import first, then verify");
+		rc = seed_error_set(err, SEED_ERR_BUSY,
+				    "is seeding: finish its import first, then verify");
 	else if (c.replica->state == SEED_REPLICA_CANDIDATE)
-		rc = seed_error_set(err, SEED_ERR_BUSY, "is a candidate: nothing signed describes it until the "
-				    "first resync to it");
+		rc = seed_error_set(err, SEED_ERR_BUSY,
+				    "is a candidate: nothing signed describes it until the first "
+				    "resync to it");
 	else
 		rc = seed_replica_manifest(&c.manifest, NULL, c.replica, opt->trust, err);
 	if (rc == 0)

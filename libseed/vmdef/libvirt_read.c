@@ -69,8 +69,10 @@ static int check_sysinfo(const xmlNode *domain, const struct seed_vmdef *def,
 		    parse_uuid(&uuid, text, err) < 0)
 			return seed_error_prefix(err, "line %u", seed_xml_line(entry));
 		if (!def->has_uuid || !seed_id_equal(&uuid, &def->uuid))
-			return seed_error_set(err, SEED_ERR_FORMAT, "line %u: the uuid of sysinfo is "
-					      "not that of the domain", seed_xml_line(entry));
+			return seed_error_set(err, SEED_ERR_FORMAT,
+					      "line %u: the uuid of sysinfo is not that of the "
+					      "domain",
+					      seed_xml_line(entry));
 	}
 	return 0;
 }

@@ -206,15 +206,19 @@ int seed_vmdef_read(struct seed_vmdef **out, const char *arg, const struct seed_
 		if (strchr(arg, '='))
 			return seed_adhoc_read(out, arg, uuid, err);
 		if (errno == ENOENT || errno == ENOTDIR)
-			return seed_error_set(err, SEED_ERR_USAGE, "%s: no such file; a VM is a "
-					      "definition file or NAME=DISK[,DISK...]",
+			return seed_error_set(err, SEED_ERR_USAGE,
+					      "%s: no such file; a VM is a definition file, "
+					      "NAME=DISK[,DISK...], or the name of one that was "
+					      "exported from here",
 					      seed_quote(arg, quoted, sizeof(quoted)));
 		return seed_error_sys(err, errno, "%s", seed_quote(arg, quoted, sizeof(quoted)));
 	}
 	if (!S_ISREG(st.st_mode))
 		return refuse_kind(arg, st.st_mode, err);
 	if (uuid)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s: a definition names its uuid itself: "
-				      "--uuid goes with NAME=DISK", arg);
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s: a definition names its uuid itself: --uuid goes with "
+				      "NAME=DISK",
+				      arg);
 	return read_definition(out, arg, err);
 }

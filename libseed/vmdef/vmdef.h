@@ -19,7 +19,8 @@
 
 struct seed_vmdef_disk {
 	char *slot;		/* [A-Za-z0-9:._-], unique in the VM */
-	char *path;		/* image file, block device or URI; NULL when it cannot be exported */
+	char *path;		/* image file, block device or URI; NULL when it cannot be
+				 * exported */
 	char *serial, *wwn;	/* declared, or NULL */
 	char *excluded;		/* why it does not travel ("cdrom", "shareable", ...), or NULL */
 	bool raw;		/* declared format is raw; others need --format support */

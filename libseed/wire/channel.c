@@ -308,7 +308,8 @@ static int check_arrivals(struct seed_channel *ch, struct seed_error *err)
 	/* A proof stands before START, and who admits does not receive meanwhile: it was none. */
 	if (ch->at_start && !ch->admitted)
 		return seed_error_set(err, SEED_ERR_FORMAT,
-				      "the other side starts a zstd stream before it has proven who it is");
+				      "the other side starts a zstd stream before it has proven "
+				      "who it is");
 	return seed_cancelled(ch->cancel, err);
 }
 

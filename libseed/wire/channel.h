@@ -58,14 +58,15 @@ struct seed_channel_options {
 	int in, out;			/* taken, also on failure; may be one socket. Made
 					 * non-blocking, and what they were before at the end. */
 	unsigned int quiet_ms;		/* 0: 60,000 */
-	unsigned int first_ms;		/* until the peer's first byte; 0: no limit (a password may be
-					 * typed meanwhile) */
-	unsigned int alive_ms;		/* an ALIVE goes out after so long without a frame; 0: 10,000 */
+	unsigned int first_ms;		/* until the peer's first byte; 0: no limit (a password may
+					 * be typed meanwhile) */
+	unsigned int alive_ms;		/* an ALIVE goes out after so long without a frame; 0:
+					 * 10,000 */
 	unsigned int idle_ms;		/* a peer may be alive and do nothing; 0: 6 hours */
 	unsigned int window_log;	/* the largest window that the peer's stream may have; 0: it
 					 * may not start one */
-	unsigned int proof_ms;		/* from the peer's preamble to seed_channel_admit() at most, and
-					 * none of its stream before; 0: no proof is asked */
+	unsigned int proof_ms;		/* from the peer's preamble to seed_channel_admit() at most,
+					 * and none of its stream before; 0: no proof is asked */
 	uint64_t limit;			/* bytes a second to write at most; 0: none */
 	const struct seed_cancel *cancel;
 };

@@ -277,7 +277,8 @@ int seed_msg_descend_get(struct seed_msg_descend *m, const struct seed_frame *f,
 	m->disk = seed_cursor_u8(&c);
 	m->level = seed_cursor_u8(&c);
 	m->count = seed_cursor_u16(&c);
-	if (!seed_cursor_zero(&c, 4) || m->count == 0 || m->count > SEED_DESCEND_NODES || m->level > 63)
+	if (!seed_cursor_zero(&c, 4) || m->count == 0 || m->count > SEED_DESCEND_NODES ||
+	    m->level > 63)
 		return malformed(f, err);
 	for (unsigned int i = 0; i < m->count; i++)
 		m->index[i] = seed_cursor_u64(&c);
@@ -339,7 +340,8 @@ int seed_msg_request_get(struct seed_msg_request *m, const struct seed_frame *f,
 	m->disk = seed_cursor_u8(&c);
 	hints = seed_cursor_u8(&c);
 	m->count = seed_cursor_u16(&c);
-	if (!seed_cursor_zero(&c, 4) || hints > 1 || m->count == 0 || m->count > SEED_REQUEST_BLOCKS)
+	if (!seed_cursor_zero(&c, 4) || hints > 1 || m->count == 0 ||
+	    m->count > SEED_REQUEST_BLOCKS)
 		return malformed(f, err);
 	m->hints = hints;
 	for (unsigned int i = 0; i < m->count; i++) {
@@ -489,7 +491,8 @@ int seed_doc_add(struct seed_doc_parts *doc, const struct seed_frame *f, size_t 
 	struct seed_cursor c = cursor_of(f);
 	uint8_t last = seed_cursor_u8(&c);
 
-	if (!seed_cursor_zero(&c, 7) || last > 1 || c.left > SEED_DOC_PART || (c.left == 0 && !last))
+	if (!seed_cursor_zero(&c, 7) || last > 1 || c.left > SEED_DOC_PART ||
+	    (c.left == 0 && !last))
 		return malformed(f, err);
 	if (c.left > max - doc->buf.len)
 		return seed_error_set(err, SEED_ERR_RANGE, "%s of more than %zu bytes",

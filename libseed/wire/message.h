@@ -64,8 +64,8 @@ int seed_msg_hello_get(struct seed_msg_hello *m, const struct seed_frame *f,
 
 #define SEED_WANT_OVER_WIRE 1u		/* flags: a VM without a replica is wanted whole */
 #define SEED_WANT_FINAL 2u		/* the last one before a planned switch-over */
-/* Bytes a second: below it a full frame does not cross before it counts as a dead link, and who asks
- * for one byte a second would hold the source for ever. */
+/* Bytes a second: below it a full frame does not cross before it counts as a dead link, and who
+ * asks for one byte a second would hold the source for ever. */
 #define SEED_WIRE_LIMIT_MIN (16u << 10)
 struct seed_msg_want {
 	uint8_t flags;
@@ -84,7 +84,8 @@ struct seed_msg_disk {
 struct seed_msg_head {
 	struct seed_id origin, uuid;	/* the VM: site it comes from, SMBIOS UUID */
 	uint8_t flags;			/* SEED_WANT_ */
-	uint16_t keep;			/* recovery points that the receiver is asked to keep; 0: its own affair */
+	uint16_t keep;			/* recovery points that the receiver is asked to keep; 0:
+					 * its own affair */
 	struct seed_digest files;	/* over its side files, as vmseed-wire(5) says */
 	char name[SEED_WIRE_NAME_MAX + 1];
 	uint32_t disk_count;
@@ -109,7 +110,8 @@ int seed_msg_base_get(struct seed_msg_base *m, const struct seed_frame *f, struc
 
 /* CHANGES: disk:u8 zero[3], then runs: start:u64 count:u32 kind:u32 [count digests if data]. */
 #define SEED_CHANGES_RUN 16u
-/* DESCEND: disk:u8 level:u8 count:u16 zero[4], count indices:u64. Level 1 to 63: of the nodes named. */
+/* DESCEND: disk:u8 level:u8 count:u16 zero[4], count indices:u64. Level 1 to 63: of the nodes
+ * named. */
 #define SEED_DESCEND_STEP 6u		/* levels of one question */
 #define SEED_DESCEND_NODES 96u		/* nodes of one question */
 struct seed_msg_descend {
@@ -132,7 +134,8 @@ struct seed_msg_need {
 int seed_msg_need_put(struct seed_buf *out, const struct seed_msg_need *m, struct seed_error *err);
 int seed_msg_need_get(struct seed_msg_need *m, const struct seed_frame *f, struct seed_error *err);
 
-/* REQUEST: disk:u8 hints:u8 count:u16 zero[4], then count times index:u64 [16 hints:u32 if hints]. */
+/* REQUEST: disk:u8 hints:u8 count:u16 zero[4], then count times index:u64 [16 hints:u32 if
+ * hints]. */
 #define SEED_REQUEST_BLOCKS 256u
 struct seed_msg_ask {
 	uint64_t index;
@@ -149,7 +152,8 @@ int seed_msg_request_put(struct seed_buf *out, const struct seed_msg_request *m,
 int seed_msg_request_get(struct seed_msg_request *m, const struct seed_frame *f,
 			 struct seed_error *err);
 
-/* BLOCK: disk:u8 form:u8 changed:u8 zero[1] pieces:u16 zero[2] index:u64 [digest if changed], then the bytes. */
+/* BLOCK: disk:u8 form:u8 changed:u8 zero[1] pieces:u16 zero[2] index:u64 [digest if changed], then
+ * the bytes. */
 enum seed_block_form {
 	SEED_FORM_WHOLE = 0,		/* all bytes of the block */
 	SEED_FORM_PIECES = 1,		/* those pieces that @pieces has a bit for, in order */
@@ -170,8 +174,9 @@ size_t seed_msg_block_head(uint8_t *out, const struct seed_msg_block *m);
 int seed_msg_block_get(struct seed_msg_block *m, const struct seed_frame *f,
 		       struct seed_error *err);
 
-/* REFUSE, FAIL and NOTE (whose kind says nothing): an error, or a line, of the other side. The text is kept to one line of printable
- * characters by seed_error_set(); kinds that we do not know become SYSTEM. */
+/* REFUSE, FAIL and NOTE (whose kind says nothing): an error, or a line, of the other side. The text
+ * is kept to one line of printable characters by seed_error_set(); kinds that we do not know become
+ * SYSTEM. */
 int seed_msg_error_put(struct seed_buf *out, const struct seed_error *m, struct seed_error *err);
 int seed_msg_error_get(struct seed_error *m, const struct seed_frame *f, struct seed_error *err);
 

@@ -159,7 +159,8 @@ void seed_transport_greeted(struct seed_transport *t)
 
 	if (!t->listens)
 		return;
-	/* What lies in the pipe was said before, too. One that never stops talking is not waited for. */
+	/* What lies in the pipe was said before, too. One that never stops talking is not waited
+	 * for. */
 	pthread_mutex_lock(&t->lock);
 	for (int i = 0; i < 64 && n > 0; i++)
 		n = read(t->said, buf, sizeof(buf));

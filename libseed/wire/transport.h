@@ -43,8 +43,8 @@ int seed_transport_open(struct seed_transport **out, const struct seed_dest *des
 /* Descriptors for the channel; each may be taken once (ownership passes). */
 int seed_transport_take_in(struct seed_transport *t);	/* what the far end writes */
 int seed_transport_take_out(struct seed_transport *t);
-/* The far end has spoken: what the child said up to now was a greeting (the banner of its host), and is
- * no reason of anything that comes. */
+/* The far end has spoken: what the child said up to now was a greeting (the banner of its host),
+ * and is no reason of anything that comes. */
 void seed_transport_greeted(struct seed_transport *t);
 /* Closes what was not taken; the channel must be closed before, or the child has no reason to end.
  * Waits up to @grace_ms for the child to end by itself, then terminates it, then kills it. Adds to

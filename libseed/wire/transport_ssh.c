@@ -64,8 +64,8 @@ int seed_transport_ssh(struct seed_argv *argv, const struct seed_dest *dest,
 	for (const char *const *o = opt->ssh_options; o && *o; o++)
 		if (add_pair(argv, "-o", *o, err) < 0)
 			return -1;
-	/* Behind theirs, since ssh takes the first: a host that does not answer must not hold a nightly
-	 * run for ever. */
+	/* Behind theirs, since ssh takes the first: a host that does not answer must not hold a
+	 * nightly run for ever. */
 	if (add_pair(argv, "-o", "ConnectTimeout=30", err) < 0 ||
 	    add_pair(argv, "-p", dest->port, err) < 0 ||
 	    add_pair(argv, "-l", dest->user, err) < 0 || add_all(argv, to, err) < 0)

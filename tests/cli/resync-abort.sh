@@ -36,6 +36,15 @@ refuses 2 'nosuch' vmseed --home "$dr" resync --abort nosuch
 refuses 2 'abort' vmseed --home "$hq" resync --abort --to "$dr" "$vm"
 refuses 2 '.' vmseed --home "$dr" resync --abort
 
+# A journal that is none: refused, and the way on that is shown is one.
+mkdir "$folder/sync"
+head -c 500 /dev/zero | tr '\0' '?' >"$folder/sync/journal"
+change "$tmp/web01.img" damaged 7
+resync_fails 1 "not a journal.*'vmseed resync --abort ${folder##*/}'" "$vm"
+run vmseed --home "$dr" resync --abort "${folder##*/}"
+resync "$vm"
+same web01 "$tmp/web01.img"
+
 # While it runs.
 cp "$tmp/web01.img" "$tmp/old"
 # shellcheck disable=SC2046 # numbers

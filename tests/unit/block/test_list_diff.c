@@ -29,6 +29,61 @@ static struct seed_list *list_of(const struct tmpdir *dir, const char *name,
 	return list;
 }
 
+/* What seed_list_differ() visits, in order. */
+struct expected {
+	const struct pair *p;
+	uint64_t next;			/* first block that was not visited or passed over */
+	size_t most;
+	bool last_zero;
+	uint64_t last_end;
+};
+
+static bool differs_at(const struct pair *p, uint64_t i)
+{
+	const struct seed_digest *before = !p->no_old && i < p->old_blocks ? &p->old[i] :
+									     &seed_digest_zero;
+
+	return !seed_digest_equal(before, &p->new[i]) &&
+	       seed_digest_kind(&p->new[i]) != SEED_BLOCK_MISSING;
+}
+
+static int visit_run(void *arg, uint64_t index, uint64_t count, const struct seed_digest *digests,
+		     struct seed_error *err)
+{
+	struct expected *e = arg;
+
+	(void)err;
+	assert_true(count > 0 && index >= e->next && index + count <= e->p->new_blocks);
+	assert_true(!digests || count <= e->most);
+	for (uint64_t i = e->next; i < index; i++)
+		assert_false(differs_at(e->p, i));
+	for (uint64_t i = 0; i < count; i++) {
+		const struct seed_digest *is = &e->p->new[index + i];
+
+		assert_true(differs_at(e->p, index + i));
+		assert_true(seed_digest_equal(is, digests ? &digests[i] : &seed_digest_zero));
+	}
+	/* Zeroes that follow zeroes are one run. */
+	assert_false(!digests && e->last_zero && e->last_end == index);
+	e->last_zero = !digests;
+	e->next = e->last_end = index + count;
+	return 0;
+}
+
+static void compare_runs(const struct pair *p, struct seed_list *old, struct seed_list *new)
+{
+	static const size_t most[] = { 1, 16, SEED_DIFF_CHUNK };
+	struct seed_error err = { 0 };
+
+	for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++) {
+		struct expected e = { .p = p, .most = most[i] };
+
+		assert_ok(seed_list_differ(old, new, most[i], visit_run, &e, &err), &err);
+		for (uint64_t k = e.next; k < p->new_blocks; k++)
+			assert_false(differs_at(p, k));
+	}
+}
+
 static void compare(const struct tmpdir *dir, const struct pair *p)
 {
 	SEED_AUTO(seed_list_closep) struct seed_list *old = NULL;
@@ -43,6 +98,7 @@ static void compare(const struct tmpdir *dir, const struct pair *p)
 	assert_non_null(diff);
 	if (!p->no_old)
 		old = list_of(dir, "old", p->old, p->old_blocks);
+	compare_runs(p, old, new);
 	seed_list_diff_begin(diff, old, new);
 	for (uint64_t i = 0; i < p->new_blocks; i++) {
 		const struct seed_digest *before = !p->no_old && i < p->old_blocks ?

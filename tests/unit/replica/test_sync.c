@@ -437,6 +437,57 @@ static void what_a_rotten_journal_does_not_give_is_missing(void **state)
 	seed_manifest_clear(&n);
 }
 
+/* Where writing has begun, a journal whose header is damaged gives what its entries hold, and one that is no
+ * journal any more leaves blocks missing: either way the replica can be opened, and resynced. */
+static void a_damaged_journal_does_not_keep_a_replica_half_way(void **state)
+{
+	const struct tmpdir *dir = *state;
+	static const struct disk_of old[] = { { "vda", "A.......................", 0 }, { 0 } };
+	static const struct disk_of new[] = { { "vda", "AC....................BD", 0 }, { 0 } };
+	static const struct disk_of newer[] = { { "vda", "AE....................FG", 0 }, { 0 } };
+	struct seed_manifest m = manifest_with(1, old), n = manifest_with(2, new);
+	struct seed_manifest o = manifest_with(3, newer);
+	struct seed_replica *r = replica_with(dir->fd, &m, old);
+	char garbage[500];
+	struct rlimit whole, limit;
+	enum seed_proved proved[1];
+	struct seed_error err = { 0 };
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+	limit = (struct rlimit){ 1000000, whole.rlim_max };
+	memset(garbage, '?', sizeof(garbage));
+	for (int i = 0; i < 2; i++) {
+		struct seed_sync *sync = NULL;
+		int fd;
+
+		must(begin_sync(&sync, r, i ? newer : new, &err), &err);
+		assert_int_equal(feed_disk(sync, 0, i ? &newer[0] : &new[0], &err), 3);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+		assert_fails(commit_sync(sync, i ? &o : &n, NULL, proved, &err), &err, SEED_ERR_MEDIUM);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+		seed_sync_close(sync);
+		fd = openat(r->dir, "sync/journal", O_WRONLY | O_CLOEXEC | (i ? O_TRUNC : 0));
+		assert_true(fd >= 0);
+		assert_true(pwrite(fd, garbage, i ? sizeof(garbage) : 12, 0) > 0);
+		close(fd);
+		r = reopen(dir->fd, r);
+		assert_int_equal(r->generation, i ? 3 : 2);
+		assert_int_equal(r->state, i ? SEED_REPLICA_INCOMPLETE : SEED_REPLICA_CURRENT);
+		assert_true(disks_are(r, newer) == false);
+		assert_true(i || disks_are(r, new));
+	}
+	/* The one that was written before the first failure is there. */
+	assert_int_equal(((struct seed_replica_disk *)seed_vec_at(&r->disks, 0))->missing_blocks, 2);
+	assert_int_equal(sync_to(r, &o, newer, NULL, proved, &err), 2);
+	assert_true(disks_are(r, newer));
+	assert_int_equal(r->state, SEED_REPLICA_CURRENT);
+	seed_replica_close(r);
+	seed_manifest_clear(&m);
+	seed_manifest_clear(&n);
+	seed_manifest_clear(&o);
+}
+
 /* The same, but nothing was written to the disks yet, as their stamps show: the old state stands. */
 static void a_record_without_its_blocks_is_taken_back(void **state)
 {
@@ -623,6 +674,7 @@ int main(void)
 		on_tmpdir(what_another_replica_left_is_refused),
 		on_tmpdir(a_commit_that_fails_half_way_is_finished_later),
 		on_tmpdir(what_a_rotten_journal_does_not_give_is_missing),
+		on_tmpdir(a_damaged_journal_does_not_keep_a_replica_half_way),
 		on_tmpdir(a_record_without_its_blocks_is_taken_back),
 		on_tmpdir(an_incomplete_replica_is_filled),
 		on_tmpdir(an_abort_leaves_the_old_replica_alone),
