@@ -14,7 +14,7 @@ SETUP	:= tests/support/setup.sh
 # The outside libraries, by pkg-config name. Each is included by one folder of libseed/
 # (libseed/LAYERS says which) or, for the last line, by tools/ alone. The Debian packages
 # that hold them stand in tests/support/setup.sh.
-LIBSEED_PKGS	:= libcrypto libzstd libxxhash jansson libxml-2.0
+LIBSEED_PKGS	:= libcrypto libzstd libxxhash jansson libxml-2.0 libudev
 TOOLS_PKGS	:= popt smartcols
 TEST_PKGS	:= cmocka
 

@@ -15,7 +15,7 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make pkgconf libssl-dev libzstd-dev libxxhash-dev libjansson-dev \
-		libxml2-dev libpopt-dev libsmartcols-dev ;;
+		libxml2-dev libudev-dev libpopt-dev libsmartcols-dev ;;
 	check) echo libcmocka-dev bsdutils e2fsprogs libxxhash0 mandoc minisign mount openssh-client \
 		openssh-server openssl perl-base python3 python3-cryptography python3-jsonschema \
 		qemu-utils xfsprogs ;;
