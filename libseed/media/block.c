@@ -114,8 +114,9 @@ static bool attribute_is(struct udev_device *device, const char *name, const cha
  * gives its own one (ID_USB_SERIAL) to every disk that is put into it. */
 static void take_names(struct seed_block *block, struct udev_device *device)
 {
-	static const char *const models[] = { "ID_MODEL_ENC", "ID_MODEL", NULL };
+	static const char *const models[] = { "ID_MODEL_ENC", NULL };
 	static const char *const model_files[] = { "device/model", "device/name", NULL };
+	static const char *const plain_models[] = { "ID_MODEL", NULL };	/* blanks are "_" in it */
 	static const char *const serials[] = { "ID_SCSI_SERIAL", "ID_SERIAL_SHORT",
 					       "ID_USB_SERIAL_SHORT", NULL };
 	static const char *const serial_files[] = { "device/serial", "serial", NULL };
@@ -125,6 +126,7 @@ static void take_names(struct seed_block *block, struct udev_device *device)
 
 	take_property(block->model, sizeof(block->model), device, models);
 	take_attribute(block->model, sizeof(block->model), device, model_files);
+	take_property(block->model, sizeof(block->model), device, plain_models);
 	take_property(block->serial, sizeof(block->serial), device, serials);
 	take_attribute(block->serial, sizeof(block->serial), device, serial_files);
 	if (usb)
@@ -282,17 +284,25 @@ static dev_t number_of(struct udev_device *device)
 	return text && sscanf(text, "%u:%u", &major_, &minor_) == 2 ? makedev(major_, minor_) : number;
 }
 
+/* Bytes, from sectors of 512; a device's claim, kept under 2^53 as all our numbers are. */
+static uint64_t size_of(struct udev_device *device)
+{
+	const char *text = udev_device_get_sysattr_value(device, "size");
+	uint64_t sectors = text ? strtoull(text, NULL, 10) : 0, most = (UINT64_C(1) << 53) / 512 - 1;
+
+	return (sectors < most ? sectors : most) * 512;
+}
+
 static void take_block(struct seed_block *block, struct udev_device *device)
 {
 	struct udev_device *disk =
 		udev_device_get_parent_with_subsystem_devtype(device, "block", "disk");
-	const char *size = udev_device_get_sysattr_value(device, "size");
 
 	copy(block->name, sizeof(block->name), udev_device_get_sysname(device));
 	copy(block->node, sizeof(block->node), udev_device_get_devnode(device));
 	copy(block->syspath, sizeof(block->syspath), udev_device_get_syspath(device));
 	block->device = number_of(device);
-	block->bytes = size ? strtoull(size, NULL, 10) * 512 : 0;
+	block->bytes = size_of(device);
 	block->read_only = attribute_is(device, "ro", "1");
 	block->looked = udev_looked(device);
 	block->kind = kind_of(block, device);

@@ -73,6 +73,7 @@ struct seed_place {
 	const struct seed_disk *disk;	/* borrowed; NULL: none, or several */
 	const struct seed_mount *mount;	/* borrowed; NULL: not known */
 	char node[192];			/* the device that is mounted; "" when there is none */
+	bool mount_point;		/* the folder is where it is mounted, not one below */
 };
 /* @dir: the folder, open. Fails only where the kernel does not say what it is mounted on. */
 int seed_place_find(struct seed_place *out, const struct seed_disks *disks, int dir,

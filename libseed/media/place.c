@@ -123,7 +123,7 @@ static void name_disk(const struct seed_disk *disk, char *out, size_t size)
 		 "serial " : "", disk->serial, disk->model[0] || disk->serial[0] ? ")" : "");
 }
 
-static void say_disk(struct seed_place *place, const struct seed_disk *disk, int dir)
+static void say_disk(struct seed_place *place, const struct seed_disk *disk)
 {
 	char name[2 * SEED_DISK_TEXT + 100], folder[QUOTED + 40] = "", point[QUOTED];
 
@@ -131,7 +131,7 @@ static void say_disk(struct seed_place *place, const struct seed_disk *disk, int
 	if (disk->verdict == SEED_DISK_FIT)
 		return;
 	name_disk(disk, name, sizeof(name));
-	if (!is_mount_point(dir, place->mount))
+	if (!place->mount_point)
 		snprintf(folder, sizeof(folder), "a folder of what is mounted on %s, ",
 			 seed_quote(place->mount->point, point, sizeof(point)));
 	snprintf(place->why, sizeof(place->why), "is %son the disk %.120s, which %.180s", folder, name,
@@ -152,7 +152,7 @@ static void say_other(struct seed_place *place, const struct seed_block *block)
 }
 
 static int look_at(struct seed_place *place, const struct seed_disks *disks,
-		   const struct seed_vec *blocks, int dir, struct seed_error *err)
+		   const struct seed_vec *blocks, struct seed_error *err)
 {
 	const struct seed_block *top = seed_block_at(disks, *(size_t *)seed_vec_at(blocks, 0));
 	struct found found = { .disks = disks };
@@ -166,7 +166,7 @@ static int look_at(struct seed_place *place, const struct seed_disks *disks,
 	if (top->kind == SEED_BLOCK_LOOP)
 		say_other(place, top);
 	else if (found.disk)
-		say_disk(place, found.disk, dir);
+		say_disk(place, found.disk);
 	else
 		say_other(place, found.other ? found.other : top);
 	if (found.count == 1 && !found.other && top->kind != SEED_BLOCK_LOOP)
@@ -190,9 +190,10 @@ int seed_place_find(struct seed_place *out, const struct seed_disks *disks, int 
 	} else {
 		if (seed_stack_of_mount(disks, place.mount, &blocks, err) < 0)
 			return -1;
+		place.mount_point = is_mount_point(dir, place.mount);
 		if (blocks.count == 0)
 			say_no_disk(&place);
-		else if (look_at(&place, disks, &blocks, dir, err) < 0)
+		else if (look_at(&place, disks, &blocks, err) < 0)
 			return -1;
 	}
 	*out = place;
