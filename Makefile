@@ -252,7 +252,7 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(SUPPORT_OBJ) $(LIBSEED)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MORE_LIBS) $(LIBSEED_LIBS)
 
 # Tests over disks that are not there.
-MOCKED	:= $(O)/tests/unit/media/test_disks
+MOCKED	:= $(O)/tests/unit/media/test_disks $(O)/tests/unit/media/test_place
 $(MOCKED:%=%.o): private MORE_CPPFLAGS = $(MOCK_CFLAGS)
 $(MOCKED): private MORE_LIBS = $(MOCK_LIBS)
 

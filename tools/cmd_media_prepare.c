@@ -55,7 +55,7 @@ static int ask(struct prepare *p, bool *allow, struct seed_error *err)
 	*allow = p->cli->yes;
 	if (*allow || !isatty(STDIN_FILENO) || !terminal_present())
 		return 0;
-	snprintf(prompt, sizeof(prompt), "%s %s.\nMake it a medium all the same (yes or no)? : ",
+	snprintf(prompt, sizeof(prompt), "%s %s.\nMake it a medium all the same (yes or no)? ",
 		 seed_quote(p->path, quoted, sizeof(quoted)), p->place.why);
 	if (terminal_ask(prompt, false, p->cli->cancel, typed, sizeof(typed), err) < 0)
 		return -1;
@@ -213,6 +213,7 @@ static void print_text(const struct prepare *p)
 static int prepare(struct prepare *p, struct seed_medium_prepare *opt, struct seed_error *err)
 {
 	const struct seed_site *site;
+	char quoted[SEED_QUOTED];
 
 	if (cli_site(p->cli, &site, err) < 0 || cli_trust(p->cli, &opt->trust, err) < 0)
 		return -1;
@@ -222,8 +223,8 @@ static int prepare(struct prepare *p, struct seed_medium_prepare *opt, struct se
 	    (!p->cli->dry_run && label_it(p, err) < 0))
 		return -1;
 	if (p->made && p->placed && p->place.verdict == SEED_DISK_SYSTEM)
-		cli_warn(p->cli, "%s: a medium that cannot be taken away is for trials alone",
-			 p->place.why);
+		cli_warn(p->cli, "%s %s: what cannot be taken away is a medium for trials alone",
+			 seed_quote(p->path, quoted, sizeof(quoted)), p->place.why);
 	return 0;
 }
 

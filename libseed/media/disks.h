@@ -48,7 +48,7 @@ struct seed_disk {
 	bool read_only;
 	enum seed_disk_verdict verdict;
 	char why[SEED_DISK_WHY];	/* unless it is fit: "holds / and swap through LUKS" */
-	struct seed_vec filesystems;	/* struct seed_disk_fs, by device */
+	struct seed_vec filesystems;	/* struct seed_disk_fs, by device, unlocked ones last */
 };
 
 struct seed_disks;

@@ -66,6 +66,8 @@ static bool system_place(const char *point)
 
 	if (strcmp(point, "/") == 0)
 		return true;
+	if (strncmp(point, "/var/tmp/", 9) == 0)
+		return false;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		size_t len = strlen(places[i].path);
 
@@ -291,8 +293,7 @@ static void judge(const struct uses *uses, struct seed_disk *disk, const struct 
 		disk->verdict = SEED_DISK_IN_USE;
 	} else if (!disk->external) {
 		disk->verdict = SEED_DISK_INTERNAL;
-		snprintf(disk->why, sizeof(disk->why), "is built in: it hangs on no port or slot that "
-			 "disks are taken from");
+		snprintf(disk->why, sizeof(disk->why), "is built in, as far as its bus tells");
 	} else if (!block->looked && !anything_mounted(disk)) {
 		disk->verdict = SEED_DISK_UNKNOWN;
 		snprintf(disk->why, sizeof(disk->why), "is not known to udev yet: what is on it cannot "
