@@ -20,6 +20,7 @@ struct prepare {
 	struct seed_disks *disks;
 	struct seed_place place;
 	bool placed;			/* both are known */
+	bool tried;			/* there is a medium.json: it is judged no more, or is torn */
 	bool set_label;
 	struct seed_medium *medium;
 	bool made;
@@ -38,8 +39,10 @@ static void find_place(struct prepare *p)
 {
 	SEED_AUTO(seed_fd_closep) int dir = -1;
 
-	p->placed = seed_path_open_folder(&dir, p->path, NULL) == 0 &&
-		    seed_disks_read(&p->disks, NULL, NULL) == 0 &&
+	if (seed_path_open_folder(&dir, p->path, NULL) < 0)
+		return;
+	p->tried = seed_path_exists(dir, "vmseed/medium.json");
+	p->placed = seed_disks_read(&p->disks, NULL, NULL) == 0 &&
 		    seed_place_find(&p->place, p->disks, dir, NULL) == 0;
 }
 
@@ -50,7 +53,7 @@ static int ask(struct prepare *p, bool *allow, struct seed_error *err)
 {
 	char quoted[SEED_QUOTED], prompt[900], typed[64];
 
-	if (*allow || !p->placed || p->place.verdict != SEED_DISK_INTERNAL)
+	if (*allow || p->tried || !p->placed || p->place.verdict != SEED_DISK_INTERNAL)
 		return 0;
 	*allow = p->cli->yes;
 	if (*allow || !isatty(STDIN_FILENO) || !terminal_present())

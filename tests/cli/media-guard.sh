@@ -76,6 +76,8 @@ fails_with 2 'all the same' with sata-disk python3 "$tmp/answer" no \
 [ ! -e "$caddy/vmseed" ] || fail 'no was taken for yes'
 says 'Prepared' with sata-disk python3 "$tmp/answer" yes \
 	vmseed --home "$hq" media prepare "$caddy"
+says 'prepared already' with sata-disk python3 "$tmp/answer" no \
+	vmseed --home "$hq" media prepare "$caddy"
 rm -r "$caddy/vmseed"
 says 'Prepared' with sata-disk vmseed --home "$hq" media prepare -y "$caddy"
 rm -r "$caddy/vmseed"
