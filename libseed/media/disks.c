@@ -59,7 +59,7 @@ static int add_disk(struct seed_disks *disks, struct seed_block *block, struct s
 	return 0;
 }
 
-/* Where blocks are mounted: the whole file system rather than a folder of it, the first of several. */
+/* Where blocks are mounted: rather the whole file system than a folder of it, then the first. */
 static int find_mounts(struct seed_disks *disks, struct seed_error *err)
 {
 	for (size_t i = 0; i < disks->mounts.count; i++) {

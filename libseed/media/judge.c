@@ -53,8 +53,8 @@ static int note_below(struct uses *uses, size_t block, struct seed_error *err)
 
 /* ---- what the system runs from ---- */
 
-/* Where a medium is never mounted: with @deep, nothing below it either. The last ones are where live
- * systems mount the medium that they came from. */
+/* Where a medium is never mounted: with @deep, nothing below it either. The last ones are where
+ * live systems mount the medium that they came from. */
 static bool system_place(const char *point)
 {
 	static const struct { const char *path; bool deep; } places[] = {

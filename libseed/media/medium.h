@@ -42,8 +42,8 @@ struct seed_medium_prepare {
  * @made: false when it was prepared already, by this site or one that @opt trusts: it is opened
  *        and left as it is (another @label is USAGE: a label is never changed)
  * @err:  MEDIUM when the file system is read-only or full, or what lies there stands in the way
- *        (damage, or somebody unknown prepared it); USAGE when it may not serve (seed_place_find() says why)
- *        and is not allowed
+ *        (damage, or somebody unknown prepared it); USAGE when it may not serve
+ *        (seed_place_find() says why) and is not allowed
  *
  * What a torn earlier attempt left (a medium.json of ours without a valid signature, and no
  * sets) is finished.

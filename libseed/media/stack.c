@@ -251,7 +251,8 @@ static size_t first_edge(const struct seed_disks *disks, size_t above)
 	return low;
 }
 
-static void walk_down(const struct walk *walk, size_t index, const char *through, unsigned int depth)
+static void walk_down(const struct walk *walk, size_t index, const char *through,
+		      unsigned int depth)
 {
 	const struct seed_block *block = seed_block_at(walk->disks, index);
 	char deeper[THROUGH];

@@ -6,7 +6,7 @@
 #include "base/fd.h"
 #include "media/fs_label.h"
 
-/* The number of the mount that the test's folder is really on: the tables give it another source. */
+/* The number of the mount that the folder is really on: the tables give it another source. */
 static unsigned long long mount_id(const struct mock *mock)
 {
 	SEED_AUTO(seed_fd_closep) int fd = -1;
