@@ -14,9 +14,10 @@ SETUP	:= tests/support/setup.sh
 # The outside libraries, by pkg-config name. Each is included by one folder of libseed/
 # (libseed/LAYERS says which) or, for the last line, by tools/ alone. The Debian packages
 # that hold them stand in tests/support/setup.sh.
-LIBSEED_PKGS	:= libcrypto libzstd libxxhash jansson libxml-2.0
+LIBSEED_PKGS	:= libcrypto libzstd libxxhash jansson libxml-2.0 libudev
 TOOLS_PKGS	:= popt smartcols
 TEST_PKGS	:= cmocka
+MOCK_PKGS	:= umockdev-1.0
 
 WARN	:= -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	   -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla -Wformat-security
@@ -42,10 +43,14 @@ PKG_CFLAGS	= $(call once,PKG_CFLAGS,$(call pkg,--cflags,$(LIBSEED_PKGS) $(TOOLS_
 LIBSEED_LIBS	= $(call once,LIBSEED_LIBS,$(call pkg,--libs,$(LIBSEED_PKGS)))
 TOOLS_LIBS	= $(call once,TOOLS_LIBS,$(call pkg,--libs,$(TOOLS_PKGS)))
 TEST_LIBS	= $(call once,TEST_LIBS,$(call pkg,--libs,$(TEST_PKGS)))
+MOCK_CFLAGS	= $(call once,MOCK_CFLAGS,$(patsubst -I%,-isystem %,$(call pkg,--cflags,$(MOCK_PKGS))))
+MOCK_LIBS	= $(call once,MOCK_LIBS,$(call pkg,--libs,$(MOCK_PKGS)))
 
 ALL_CPPFLAGS	= -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ilibseed $(PKG_CFLAGS) $(CPPFLAGS)
 ALL_CFLAGS	= -std=gnu11 $(WARN) $(HARDEN) -pthread $(CFLAGS)
 ALL_LDFLAGS	= -pthread $(HARDEN_LINK) $(LDFLAGS)
+MORE_CPPFLAGS	:=
+MORE_LIBS	:=
 SETTINGS	= $(CC) | $(ALL_CPPFLAGS) | $(ALL_CFLAGS) | $(ALL_LDFLAGS)
 
 LIBSEED_SRC	:= $(wildcard libseed/*/*.c)
@@ -246,7 +251,7 @@ $(O)/settings: FORCE
 $(O)/%.o: %.c $(O)/settings
 	@mkdir -p $(@D)
 	$(call say,CC ,$<)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(MORE_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Built anew, or members whose source is gone would stay; the list of sources is a setting.
 $(O)/sources: FORCE
@@ -266,7 +271,12 @@ $(O)/tests/%.o: private ALL_CPPFLAGS += -Itests -Itests/support
 
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(SUPPORT_OBJ) $(LIBSEED)
 	$(call say,LD ,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(LIBSEED_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(TEST_LIBS) $(MORE_LIBS) $(LIBSEED_LIBS)
+
+# Tests over disks that are not there.
+MOCKED	:= $(O)/tests/unit/media/test_disks $(O)/tests/unit/media/test_place
+$(MOCKED:%=%.o): private MORE_CPPFLAGS = $(MOCK_CFLAGS)
+$(MOCKED): private MORE_LIBS = $(MOCK_LIBS)
 
 $(O)/examples/%: $(O)/examples/%.o $(LIBSEED)
 	$(call say,LD ,$@)

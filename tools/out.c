@@ -11,6 +11,7 @@
 struct out_table {
 	struct libscols_table *scols;
 	struct libscols_line *last;
+	const struct out_column *asked;	/* borrowed */
 	size_t columns, rows;
 	bool no_memory;
 };
@@ -23,10 +24,12 @@ int out_table_new(struct out_table **out, const struct out_column *columns, size
 	if (!table || !(table->scols = scols_new_table()))
 		return seed_error_sys(err, ENOMEM, "table");
 	table->columns = count;
+	table->asked = columns;
 	for (size_t i = 0; i < count; i++)
 		if (!scols_table_new_column(table->scols, columns[i].name, 0,
 					    (columns[i].right ? SCOLS_FL_RIGHT : 0) |
-					    (columns[i].fit == OUT_CUT ? SCOLS_FL_TRUNC :
+					    (columns[i].fit == OUT_CUT || columns[i].fit == OUT_SQUEEZE ?
+					     SCOLS_FL_TRUNC :
 					     columns[i].fit == OUT_WRAP ? SCOLS_FL_WRAP : 0)))
 			return seed_error_sys(err, ENOMEM, "table");
 	*out = seed_steal(&table);
@@ -76,7 +79,7 @@ static void keep_short_cells(struct out_table *table)
 {
 	for (size_t i = 0; i < table->columns; i++) {
 		struct libscols_column *column = scols_table_get_column(table->scols, i);
-		bool is_long = false;
+		bool is_long = table->asked[i].fit == OUT_SQUEEZE;
 
 		for (size_t k = 0; k < table->rows && !is_long; k++) {
 			struct libscols_line *line = scols_table_get_line(table->scols, k);

@@ -15,6 +15,7 @@
 enum out_fit {
 	OUT_WHOLE,		/* stays as it is */
 	OUT_CUT,		/* is cut if it is long */
+	OUT_SQUEEZE,		/* is cut however short it is */
 	OUT_WRAP,		/* is broken into lines: nothing of it may be lost */
 };
 
@@ -28,6 +29,7 @@ enum out_mood { OUT_GOOD, OUT_DOUBTFUL, OUT_BAD };	/* green, yellow, red */
 
 struct out_table;
 
+/* @columns is borrowed until the table is freed. */
 int out_table_new(struct out_table **out, const struct out_column *columns, size_t count,
 		  struct seed_error *err);
 void out_table_free(struct out_table *table);

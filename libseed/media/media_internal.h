@@ -3,8 +3,6 @@
 #ifndef SEED_MEDIA_INTERNAL_H
 #define SEED_MEDIA_INTERNAL_H
 
-#include <sys/types.h>
-
 #include "doc/json.h"
 #include "media/set_record.h"
 #include "media/volume.h"
@@ -57,13 +55,5 @@ int seed_compare_ids(const void *a, const void *b);	/* struct seed_id */
 
 /* The number in "00000001" followed by @suffix and nothing else, or 0. */
 uint32_t seed_media_number(const char *name, const char *suffix);
-
-/* What the kernel knows of the disk under a folder. */
-struct seed_device {
-	bool external;			/* removable, or behind USB */
-	char model[128], serial[128];	/* "" when not known */
-};
-/* @sysfs is "/sys", or a test's own. A device that is not found there is not external. */
-void seed_device_look(struct seed_device *out, const char *sysfs, dev_t device);
 
 #endif

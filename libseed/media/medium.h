@@ -8,6 +8,7 @@
 #define SEED_MEDIA_MEDIUM_H
 
 #include "base/vec.h"
+#include "media/disks.h"
 #include "trust/trust.h"
 
 #define SEED_LABEL_MAX 32	/* bytes, [A-Za-z0-9._ -] */
@@ -31,7 +32,8 @@ struct seed_medium {
 
 struct seed_medium_prepare {
 	const char *label;		/* NULL: "vmseed-" and the first 8 digits of the id */
-	bool allow_internal;		/* take what is not known to be external */
+	bool allow_internal;		/* take what is no disk that travels, or one in use */
+	const struct seed_disks_from *from;	/* of tests; NULL: this machine's tables */
 	const struct seed_trust *trust;	/* whose media are fine too, or NULL: our own alone */
 	bool dry_run;			/* check everything, write nothing: *@out NULL when it
 					 * would be prepared */
@@ -42,7 +44,8 @@ struct seed_medium_prepare {
  * @made: false when it was prepared already, by this site or one that @opt trusts: it is opened
  *        and left as it is (another @label is USAGE: a label is never changed)
  * @err:  MEDIUM when the file system is read-only or full, or what lies there stands in the way
- *        (damage, or somebody unknown prepared it); USAGE when it is internal and not allowed
+ *        (damage, or somebody unknown prepared it); USAGE when it may not serve
+ *        (seed_place_find() says why) and is not allowed
  *
  * What a torn earlier attempt left (a medium.json of ours without a valid signature, and no
  * sets) is finished.

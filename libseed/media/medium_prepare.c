@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -12,21 +11,50 @@
 #include "crypto/random.h"
 #include "media/medium_internal.h"
 
-/* USAGE unless the disk under the folder is known to be external, or that does not matter. */
+/* What medium.json says of the disk; "" where it is not known. */
+struct names {
+	char model[SEED_DISK_TEXT], serial[SEED_DISK_TEXT];
+};
+
+/* USAGE unless the disk under the folder may serve, or that does not matter. */
+static int judge(const struct seed_medium *medium, const struct seed_medium_prepare *opt,
+		 struct names *names, struct seed_error *err)
+{
+	SEED_AUTO(seed_disks_freep) struct seed_disks *disks = NULL;
+	struct seed_error inner = { 0 };
+	struct seed_place place;
+	char quoted[SEED_QUOTED];
+
+	*names = (struct names){ 0 };
+	seed_quote(medium->path, quoted, 120);
+	if (seed_disks_read(&disks, opt->from, &inner) < 0 ||
+	    seed_place_find(&place, disks, medium->root, &inner) < 0) {
+		if (opt->allow_internal)	/* without /proc or /sys: only the names are missing */
+			return 0;
+		if (err)
+			*err = inner;
+		return seed_error_prefix(err, "which disk %s is on (--allow-internal does without)",
+					 quoted);
+	}
+	if (place.disk) {
+		memcpy(names->model, place.disk->model, sizeof(names->model));
+		memcpy(names->serial, place.disk->serial, sizeof(names->serial));
+	}
+	if (place.verdict == SEED_DISK_FIT || opt->allow_internal)
+		return 0;
+	return seed_error_set(err, SEED_ERR_USAGE, "%s %.260s; %s", quoted, place.why,
+			      place.verdict == SEED_DISK_SYSTEM ?
+			      "this system runs from it, so it is no medium: only --allow-internal takes it" :
+			      "--allow-internal takes it all the same");
+}
+
 static int guard(const struct seed_medium *medium, const struct seed_medium_prepare *opt,
-		 struct seed_device *device, struct seed_error *err)
+		 struct names *names, struct seed_error *err)
 {
 	char quoted[SEED_QUOTED];
-	struct stat st;
 
-	if (fstat(medium->root, &st) < 0)
-		return seed_error_sys(err, errno, "%s", medium->path);
-	seed_device_look(device, "/sys", st.st_dev);
-	if (!device->external && !opt->allow_internal)
-		return seed_error_set(err, SEED_ERR_USAGE,
-				      "%s is not on a disk that is known to be removable; "
-				      "--allow-internal takes it all the same",
-				      seed_quote(medium->path, quoted, sizeof(quoted)));
+	if (judge(medium, opt, names, err) < 0)
+		return -1;
 	if (!medium->writable)
 		return seed_error_set(err, SEED_ERR_MEDIUM, "%s is read-only",
 				      seed_quote(medium->path, quoted, sizeof(quoted)));
@@ -78,10 +106,9 @@ static int look(struct seed_medium *medium, const struct seed_site *site,
 			return 0;
 		}
 		if (signed_by_another(&text, site))
-			return seed_error_set(err, SEED_ERR_MEDIUM,
-					      "vmseed/medium.json is signed by a site that is not "
-					      "trusted here: trust its card (vmseed key trust), or "
-					      "use another folder");
+			return seed_error_set(err, SEED_ERR_MEDIUM, "vmseed/medium.json is signed by "
+					      "a site that is not trusted here: trust its card "
+					      "(vmseed key trust), or use another folder");
 	} else if (why.kind != SEED_ERR_NOTFOUND && why.kind != SEED_ERR_TRUST) {
 		if (err)
 			*err = why;	/* unreadable, a link, too long: none of our making */
@@ -92,9 +119,8 @@ static int look(struct seed_medium *medium, const struct seed_site *site,
 	if (seed_medium_sets(medium, &sets, err) < 0)
 		return -1;
 	if (sets.count)
-		return seed_error_set(err, SEED_ERR_MEDIUM,
-				      "vmseed/medium.json is %s, and sets lie beside it: nothing "
-				      "is touched; use another folder",
+		return seed_error_set(err, SEED_ERR_MEDIUM, "vmseed/medium.json is %s, and sets lie "
+				      "beside it: nothing is touched; use another folder",
 				      why.kind == SEED_ERR_NOTFOUND ? "missing" : "damaged");
 	return 0;
 }
@@ -121,7 +147,7 @@ static struct seed_json *members(const struct seed_medium *medium, const struct 
 }
 
 static int describe(struct seed_medium *medium, const struct seed_medium_prepare *opt,
-		    const struct seed_device *device, struct seed_error *err)
+		    const struct names *names, struct seed_error *err)
 {
 	char id[SEED_ID_TEXT];
 
@@ -132,8 +158,8 @@ static int describe(struct seed_medium *medium, const struct seed_medium_prepare
 	else
 		snprintf(medium->label, sizeof(medium->label), "vmseed-%.8s",
 			 seed_id_text(&medium->id, id));
-	if ((device->serial[0] && !(medium->serial = strdup(device->serial))) ||
-	    (device->model[0] && !(medium->model = strdup(device->model))))
+	if ((names->serial[0] && !(medium->serial = strdup(names->serial))) ||
+	    (names->model[0] && !(medium->model = strdup(names->model))))
 		return seed_error_sys(err, ENOMEM, "medium");
 	return 0;
 }
@@ -170,9 +196,8 @@ static int check_label(const struct seed_medium *medium, const char *label,
 {
 	if (!label || strcmp(label, medium->label) == 0)
 		return 0;
-	return seed_error_set(err, SEED_ERR_USAGE,
-			      "this medium is prepared already, with the label \"%s\", and a label "
-			      "is never changed; leave --label out to use it",
+	return seed_error_set(err, SEED_ERR_USAGE, "this medium is prepared already, with the label "
+			      "\"%s\", and a label is never changed; leave --label out to use it",
 			      medium->label);
 }
 
@@ -192,13 +217,12 @@ int seed_medium_prepare(struct seed_medium **out, bool *made, const char *path,
 {
 	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = NULL;
 	struct seed_error inner = { 0 };
-	struct seed_device device;
+	struct names names;
 	bool prepared = false;
 
 	if (opt->label && !seed_label_valid(opt->label))
-		return seed_error_set(err, SEED_ERR_USAGE,
-				      "a label is 1 to %d of A-Z a-z 0-9 . _ - and inner blanks",
-				      SEED_LABEL_MAX);
+		return seed_error_set(err, SEED_ERR_USAGE, "a label is 1 to %d of A-Z a-z 0-9 . _ - "
+				      "and inner blanks", SEED_LABEL_MAX);
 	if (seed_medium_open_root(&medium, path, err) < 0)
 		return -1;
 	if (seed_medium_open_folder(medium, &inner) < 0 && inner.kind != SEED_ERR_NOTFOUND) {
@@ -207,7 +231,7 @@ int seed_medium_prepare(struct seed_medium **out, bool *made, const char *path,
 		return -1;
 	}
 	/* Nothing is written before the guard has agreed, nor looked at without the lock. */
-	if (medium->vmseed < 0 && (guard(medium, opt, &device, err) < 0 ||
+	if (medium->vmseed < 0 && (guard(medium, opt, &names, err) < 0 ||
 				   (!opt->dry_run && make_folder(medium, err) < 0)))
 		return -1;
 	if (medium->vmseed >= 0 && (seed_medium_lock(medium, err) < 0 ||
@@ -215,14 +239,14 @@ int seed_medium_prepare(struct seed_medium **out, bool *made, const char *path,
 		return -1;
 	if (prepared && check_label(medium, opt->label, err) < 0)
 		return -1;
-	if (!prepared && guard(medium, opt, &device, err) < 0)
+	if (!prepared && guard(medium, opt, &names, err) < 0)
 		return -1;
 	*made = !prepared;
 	if (!prepared && opt->dry_run) {
 		*out = NULL;
 		return 0;
 	}
-	if (!prepared && (describe(medium, opt, &device, err) < 0 || enrol(medium, site, err) < 0))
+	if (!prepared && (describe(medium, opt, &names, err) < 0 || enrol(medium, site, err) < 0))
 		return -1;
 	*out = seed_steal(&medium);
 	return 0;

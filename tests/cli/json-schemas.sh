@@ -46,6 +46,8 @@ mkdir "$tmp/medium"
 prints 0 media-prepare vmseed --home "$hq" media prepare -n --allow-internal "$tmp/medium"
 prints 0 media-prepare vmseed --home "$hq" media prepare --allow-internal --label caddy "$tmp/medium"
 prints 0 media-prepare vmseed --home "$hq" media prepare "$tmp/medium"
+prints 0 media-list vmseed --home "$hq" media list
+prints 0 media-list vmseed --home "$hq" media list -a
 prints 0 medium vmseed --home "$hq" media show "$tmp/medium"
 prints 0 medium vmseed --home "$other" media show "$tmp/medium"
 prints 0 status vmseed --home "$dr" status

@@ -32,8 +32,8 @@ for command in 'key' 'key new' 'key list' 'key card' 'key trust' 'key revoke'; d
 	cmp "$tmp/out" "$tmp/help"
 done
 
-for command in 'key' 'key new' 'key list' 'key card' 'key trust' 'key revoke' 'media' 'media prepare' \
-	'media show' export verify import status; do
+for command in 'key' 'key new' 'key list' 'key card' 'key trust' 'key revoke' 'media' 'media list' \
+	'media prepare' 'media show' export verify import status; do
 	# shellcheck disable=SC2086
 	run vmseed help $command
 	! sed '/^Examples:/,$d' "$tmp/out" | grep -E '.{80}' || fail "$command --help is too wide"

@@ -15,10 +15,10 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make pkgconf libssl-dev libzstd-dev libxxhash-dev libjansson-dev \
-		libxml2-dev libpopt-dev libsmartcols-dev ;;
-	check) echo libcmocka-dev bsdutils e2fsprogs libxxhash0 mandoc minisign mount openssh-client \
-		openssh-server openssl perl-base python3 python3-cryptography python3-jsonschema \
-		qemu-utils xfsprogs ;;
+		libxml2-dev libudev-dev libpopt-dev libsmartcols-dev ;;
+	check) echo libcmocka-dev bsdutils e2fsprogs libumockdev-dev libxxhash0 mandoc \
+		minisign mount openssh-client openssh-server openssl perl-base python3 \
+		python3-cryptography python3-jsonschema qemu-utils umockdev xfsprogs ;;
 	deep) echo clang libclang-rt-dev valgrind strace zstd jq python3-zstandard ;;
 	fleet) echo mmdebstrap fdisk dosfstools e2fsprogs qemu-system-x86 python3 openssh-server openssh-client ;;
 	bench) echo borgbackup restic rsync qemu-utils tar zstd python3 openssh-server openssh-client ;;
