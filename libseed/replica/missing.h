@@ -18,8 +18,8 @@ int seed_missing_read(struct seed_vec *runs, int dir, const char *path, uint64_t
 /* Add @more to @runs: both rise, the result does too, and touching runs become one. */
 int seed_missing_merge(struct seed_vec *runs, const struct seed_vec *more, struct seed_error *err);
 
-/* What @disk of a replica in @dir lacks. A list that replica.json does not count was left by a crash, and
- * is none: what it names is looked at like everything else. */
+/* What @disk of a replica in @dir lacks. A list that replica.json does not count was left by a
+ * crash, and is none: what it names is looked at like everything else. */
 int seed_missing_of_disk(struct seed_vec *runs, int dir, const struct seed_replica_disk *disk,
 			 struct seed_error *err);
 /* Add @more to that: the list is durable on return, and @disk counts it; the caller saves
