@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # One VM goes to two sites in turn: each has a base of its own, each gets every change with no block
-# sent twice, and the generations between are gaps, no rollbacks; status at the source shows what both
-# acknowledged.
+# sent twice, and the generations between are gaps, no rollbacks; status at the source shows what
+# both acknowledged.
 . "${0%/*}/lib.sh"
 . "$top/tests/support/resync.sh"
 two_sites

@@ -15,7 +15,7 @@ from operations import Operation, Resync
 from stand import BLOCK, CONTENT, NAMES, Wrong, noise, slot
 
 VM = 'app'
-HANDED_OVER = 6
+SOME, HANDED_OVER = 3, 6
 
 
 def prepare(stand):
@@ -110,7 +110,7 @@ def entries_of(home, event):
 
 
 class Handover(Operation):
-    """@at: the home whose command is cut; @arguments: that command, after the start was put there."""
+    """@at: the home whose command is cut; @arguments: that command, the VM as its last word."""
 
     def __init__(self, name, start, stand, at, arguments):
         super().__init__(name, start, stand)
@@ -387,11 +387,12 @@ class AdoptEdited(Handover):
 
 
 class ResyncFinal(Resync):
-    """The last resync. Once done it is refused; then all must have arrived."""
+    """The last resync. A VM of which it is done is refused by the next run: what counts is that all
+    of them are handed over then, and have arrived."""
 
     def run(self, shim=None):
         done = super().run(shim)
-        if shim is None and done.status == HANDED_OVER and self.all_handed_over():
+        if shim is None and done.status in (SOME, HANDED_OVER) and self.all_handed_over():
             done.status = 0
         return done
 
