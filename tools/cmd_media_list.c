@@ -155,7 +155,8 @@ static int print_unfit(const struct list *list, bool after, struct seed_error *e
 			bare(short_node(disk->node), node), bare(disk->model, model),
 			bare(disk->serial, serial), seed_size_text(disk->bytes, size),
 			*disk->bus ? disk->bus : NULL, disk->why });
-		out_table_mood(table, 5, disk->verdict == SEED_DISK_SYSTEM ? OUT_BAD : OUT_DOUBTFUL);
+		out_table_mood(table, 5,
+			       disk->verdict == SEED_DISK_SYSTEM ? OUT_BAD : OUT_DOUBTFUL);
 	}
 	out_table_colours(table, cli_colour(list->cli, STDOUT_FILENO));
 	return out_table_print(table, err);
@@ -269,12 +270,14 @@ int cmd_media_list(struct cli *cli, int argc, const char **argv, struct seed_err
 	SEED_AUTO(clear) struct list list = { .cli = cli };
 	int all = 0, home;
 	const struct poptOption table[] = {
-		{ "all", 'a', POPT_ARG_NONE, &all, 0, "also the disks that may not, and why", NULL },
+		{ "all", 'a', POPT_ARG_NONE, &all, 0,
+		  "also the disks that may not, and why", NULL },
 		POPT_TABLEEND
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
-			.about = "List the disks that may serve as media: those that can be taken away "
+			.about = "List the disks that may serve as media: those that can be taken "
+				 "away "
 				 "and that\nnothing of this system lies on.",
 			.examples = { "vmseed media list", "vmseed media list -a" } });
 

@@ -20,7 +20,8 @@ struct prepare {
 	struct seed_disks *disks;
 	struct seed_place place;
 	bool placed;			/* both are known */
-	bool tried;			/* there is a medium.json: it is judged no more, or is torn */
+	bool tried;			/* there is a medium.json: it is judged no more, or is
+					 * torn */
 	bool set_label;
 	struct seed_medium *medium;
 	bool made;
@@ -94,8 +95,8 @@ static void command_line(const struct seed_fs_label *plan, char *out, size_t siz
 		const char *mark = strspn(arg, plain) == strlen(arg) ? "" : "'";
 
 		/* What has control characters or quotes in it is for reading, not for a shell. */
-		if (*mark && (strchr(arg, '\'') || strlen(seed_quote(arg, quoted, sizeof(quoted))) !=
-			      strlen(arg) + 2))
+		if (*mark && (strchr(arg, '\'') ||
+			      strlen(seed_quote(arg, quoted, sizeof(quoted))) != strlen(arg) + 2))
 			mark = "", arg = quoted;
 		len += (size_t)snprintf(out + len, size - len, "%s%s%s%s", i ? " " : "", mark, arg,
 					mark);
@@ -110,12 +111,14 @@ static int check_set_label(struct prepare *p, struct seed_error *err)
 	if (!p->set_label)
 		return 0;
 	if (!plan_label(p, "LABEL"))
-		return seed_error_set(err, SEED_ERR_USAGE, "--set-label: there is no file system of its "
-				      "own here that we know how to label");
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "--set-label: there is no file system of its own here that "
+				      "we know how to label");
 	command_line(&p->plan, line, sizeof(line));
 	if (!p->plan.while_mounted)
-		return seed_error_set(err, SEED_ERR_USAGE, "--set-label: %s is not labelled while it is "
-				      "mounted; prepare it without this option, unmount it, and run: %s",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "--set-label: %s is not labelled while it is mounted; "
+				      "prepare it without this option, unmount it, and run: %s",
 				      p->place.mount->type, line);
 	if (!p->plan.installed)
 		return seed_error_set(err, SEED_ERR_USAGE, "--set-label: %s is not installed",
@@ -207,7 +210,9 @@ static void print_text(const struct prepare *p)
 	if (medium->model || medium->serial)
 		printf("It is known by its disk: %s%s%s.\n",
 		       medium->model ? seed_quote(medium->model, model, sizeof(model)) : "",
-		       medium->model && medium->serial ? ", serial " : medium->serial ? "serial " : "",
+		       medium->model && medium->serial ? ", serial " :
+		       medium->serial		       ? "serial " :
+							 "",
 		       medium->serial ? seed_quote(medium->serial, name, sizeof(name)) : "");
 	print_label(p);
 	printf("\nNext: 'vmseed export --media %s --for SITE VM...'.\n", quoted);
@@ -250,7 +255,8 @@ int cmd_media_prepare(struct cli *cli, int argc, const char **argv, struct seed_
 		&(struct cli_usage){
 			.args = "DIR",
 			.about = "Enrol the mounted medium in DIR: write a signed label into "
-				 "DIR/vmseed.\nNothing is formatted, and nothing else on it is touched.",
+				 "DIR/vmseed.\nNothing is formatted, and nothing else on it is "
+				 "touched.",
 			.examples = { "vmseed media prepare /media/caddy",
 				      "vmseed media prepare --label 'blue caddy' /media/caddy" } });
 

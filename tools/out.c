@@ -28,9 +28,11 @@ int out_table_new(struct out_table **out, const struct out_column *columns, size
 	for (size_t i = 0; i < count; i++)
 		if (!scols_table_new_column(table->scols, columns[i].name, 0,
 					    (columns[i].right ? SCOLS_FL_RIGHT : 0) |
-					    (columns[i].fit == OUT_CUT || columns[i].fit == OUT_SQUEEZE ?
-					     SCOLS_FL_TRUNC :
-					     columns[i].fit == OUT_WRAP ? SCOLS_FL_WRAP : 0)))
+						    (columns[i].fit == OUT_CUT ||
+								     columns[i].fit == OUT_SQUEEZE ?
+							     SCOLS_FL_TRUNC :
+						     columns[i].fit == OUT_WRAP ? SCOLS_FL_WRAP :
+										  0)))
 			return seed_error_sys(err, ENOMEM, "table");
 	*out = seed_steal(&table);
 	return 0;

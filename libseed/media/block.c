@@ -175,7 +175,8 @@ static bool hangs_on_removable(struct udev_device *device)
  * card, MMC is soldered. */
 static void take_bus(struct seed_block *block, struct udev_device *device)
 {
-	struct udev_device *mmc = udev_device_get_parent_with_subsystem_devtype(device, "mmc", NULL);
+	struct udev_device *mmc =
+		udev_device_get_parent_with_subsystem_devtype(device, "mmc", NULL);
 
 	if (has_parent(device, "usb", "usb_interface")) {
 		copy(block->bus, sizeof(block->bus), "usb");
@@ -260,7 +261,9 @@ static void take_filesystem(struct seed_block *block, struct udev_device *device
 	copy(block->fs_usage, sizeof(block->fs_usage), property(device, "ID_FS_USAGE"));
 	copy(block->fs_uuid, sizeof(block->fs_uuid), property(device, "ID_FS_UUID"));
 	decode(block->fs_label, sizeof(block->fs_label),
-	       label ? label : property(device, "ID_FS_LABEL") ? property(device, "ID_FS_LABEL") : "");
+	       label			       ? label :
+	       property(device, "ID_FS_LABEL") ? property(device, "ID_FS_LABEL") :
+						 "");
 }
 
 /* Has udev been here? Its database alone has such names; sysfs has none of them. */
@@ -281,14 +284,16 @@ static dev_t number_of(struct udev_device *device)
 	const char *text = number ? NULL : udev_device_get_sysattr_value(device, "dev");
 	unsigned int major_, minor_;
 
-	return text && sscanf(text, "%u:%u", &major_, &minor_) == 2 ? makedev(major_, minor_) : number;
+	return text && sscanf(text, "%u:%u", &major_, &minor_) == 2 ? makedev(major_, minor_) :
+								      number;
 }
 
 /* Bytes, from sectors of 512; a device's claim, kept under 2^53 as all our numbers are. */
 static uint64_t size_of(struct udev_device *device)
 {
 	const char *text = udev_device_get_sysattr_value(device, "size");
-	uint64_t sectors = text ? strtoull(text, NULL, 10) : 0, most = (UINT64_C(1) << 53) / 512 - 1;
+	uint64_t sectors = text ? strtoull(text, NULL, 10) : 0,
+		 most = (UINT64_C(1) << 53) / 512 - 1;
 
 	return (sectors < most ? sectors : most) * 512;
 }

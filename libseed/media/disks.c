@@ -158,7 +158,8 @@ static int fill(struct seed_disks *disks, const struct seed_disks_from *from,
 			return -1;
 	if (seed_stack_read(disks, err) < 0 || find_mounts(disks, err) < 0)
 		return -1;
-	for (int stacked = 0; stacked < 2; stacked++)	/* what is unlocked behind what it lies in */
+	for (int stacked = 0; stacked < 2; stacked++)	/* what is unlocked behind what it lies
+							 * in */
 		for (size_t i = 0; i < disks->blocks.count; i++)
 			if ((seed_block_at(disks, i)->kind == SEED_BLOCK_STACKED) == stacked &&
 			    add_filesystem(disks, i, err) < 0)

@@ -69,7 +69,8 @@ const struct seed_disk *seed_disks_at(const struct seed_disks *disks, size_t ind
 /* What a folder lies on. */
 struct seed_place {
 	enum seed_disk_verdict verdict;
-	char why[SEED_PLACE_WHY];	/* unless it is fit, behind the folder's name: "is in memory" */
+	char why[SEED_PLACE_WHY];	/* unless it is fit, behind the folder's name: "is in
+					 * memory" */
 	const struct seed_disk *disk;	/* borrowed; NULL: none, or several */
 	const struct seed_mount *mount;	/* borrowed; NULL: not known */
 	char node[192];			/* the device that is mounted; "" when there is none */

@@ -16,7 +16,8 @@ struct seed_fs_label {
 	char program[64];		/* its whole path, or its name alone when it is not here */
 	bool installed;
 	bool while_mounted;		/* false: the file system has to be unmounted before */
-	char label[256];		/* what becomes the label: as much of it as this type takes */
+	char label[256];		/* what becomes the label: as much of it as this type
+					 * takes */
 	char command[288];		/* xfs_io's */
 	const char *argv[SEED_FS_LABEL_ARGS + 1];	/* into this struct, and what was given */
 };

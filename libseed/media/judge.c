@@ -91,7 +91,8 @@ static int note_mount(struct uses *uses, const struct seed_mount *mount, struct 
 		return 0;
 	else {
 		uses->next.verdict = SEED_DISK_IN_USE;
-		snprintf(uses->next.what, WHAT, "holds part of a btrfs file system on several disks");
+		snprintf(uses->next.what, WHAT,
+			 "holds part of a btrfs file system on several disks");
 	}
 	for (size_t i = 0; i < blocks.count; i++)
 		if (note_below(uses, *(size_t *)seed_vec_at(&blocks, i), err) < 0)
@@ -296,8 +297,8 @@ static void judge(const struct uses *uses, struct seed_disk *disk, const struct 
 		snprintf(disk->why, sizeof(disk->why), "is built in, as far as its bus tells");
 	} else if (!block->looked && !anything_mounted(disk)) {
 		disk->verdict = SEED_DISK_UNKNOWN;
-		snprintf(disk->why, sizeof(disk->why), "is not known to udev yet: what is on it cannot "
-			 "be told");
+		snprintf(disk->why, sizeof(disk->why),
+			 "is not known to udev yet: what is on it cannot be told");
 	} else if (!disk->bytes) {
 		disk->verdict = SEED_DISK_EMPTY;
 		snprintf(disk->why, sizeof(disk->why), "has no card in it");

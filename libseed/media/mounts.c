@@ -99,8 +99,9 @@ static int add_mount(struct seed_vec *out, char *line, const char *path, struct 
 
 	if (!take_mount(&mount, line)) {
 		clear_mount(&mount);
-		return seed_error_set(err, SEED_ERR_FORMAT, "%s: a line is not as the kernel writes "
-				      "them", path);
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "%s: a line is not as the kernel writes them",
+				      path);
 	}
 	if (mount.root && mount.point && mount.type && mount.source &&
 	    seed_vec_push(out, sizeof(mount), &mount))
@@ -114,7 +115,8 @@ static int add_mount(struct seed_vec *out, char *line, const char *path, struct 
 static int add_swap(struct seed_vec *out, char *line, const char *path, struct seed_error *err)
 {
 	struct seed_swap swap = { 0 };
-	char *rest = NULL, *name = strtok_r(line, " \t", &rest), *type = strtok_r(NULL, " \t", &rest);
+	char *rest = NULL, *name = strtok_r(line, " \t", &rest),
+	     *type = strtok_r(NULL, " \t", &rest);
 
 	if (!name || !type)
 		return seed_error_set(err, SEED_ERR_FORMAT, "%s: a line is not as the kernel writes "
@@ -145,8 +147,8 @@ static int each_line(struct seed_vec *out, const char *path, size_t skip,
 		if (++lines <= skip || line[0] == '\0')
 			continue;
 		if (lines > LINES_MAX)
-			return seed_error_set(err, SEED_ERR_RANGE, "%s has more than %d lines", path,
-					      LINES_MAX);
+			return seed_error_set(err, SEED_ERR_RANGE, "%s has more than %d lines",
+					      path, LINES_MAX);
 		if (add(out, line, path, err) < 0)
 			return -1;
 	}

@@ -11,7 +11,8 @@
 
 struct seed_mount {
 	uint64_t id;		/* as in /proc/self/fdinfo */
-	dev_t device;		/* major 0: anonymous, as tmpfs, btrfs and network file systems are */
+	dev_t device;		/* major 0: anonymous, as tmpfs, btrfs and network file systems
+				 * are */
 	char *root;		/* what of the file system: "/" is all of it */
 	char *point;		/* where */
 	char *type;

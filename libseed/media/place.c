@@ -118,9 +118,12 @@ static void find(size_t lowest, const char *through, void *arg)
 /* "on sdb (Expansion HDD, serial NA8F12)" */
 static void name_disk(const struct seed_disk *disk, char *out, size_t size)
 {
-	snprintf(out, size, "%s%s%s%s%s%s", disk->name, disk->model[0] || disk->serial[0] ? " (" : "",
-		 disk->model, disk->model[0] && disk->serial[0] ? ", serial " : disk->serial[0] ?
-		 "serial " : "", disk->serial, disk->model[0] || disk->serial[0] ? ")" : "");
+	snprintf(out, size, "%s%s%s%s%s%s", disk->name,
+		 disk->model[0] || disk->serial[0] ? " (" : "", disk->model,
+		 disk->model[0] && disk->serial[0] ? ", serial " :
+		 disk->serial[0]		   ? "serial " :
+						     "",
+		 disk->serial, disk->model[0] || disk->serial[0] ? ")" : "");
 }
 
 static void say_disk(struct seed_place *place, const struct seed_disk *disk)
@@ -134,8 +137,8 @@ static void say_disk(struct seed_place *place, const struct seed_disk *disk)
 	if (!place->mount_point)
 		snprintf(folder, sizeof(folder), "a folder of what is mounted on %s, ",
 			 seed_quote(place->mount->point, point, sizeof(point)));
-	snprintf(place->why, sizeof(place->why), "is %son the disk %.120s, which %.180s", folder, name,
-		 disk->why);
+	snprintf(place->why, sizeof(place->why), "is %son the disk %.120s, which %.180s", folder,
+		 name, disk->why);
 }
 
 static void say_other(struct seed_place *place, const struct seed_block *block)
@@ -185,8 +188,8 @@ int seed_place_find(struct seed_place *out, const struct seed_disks *disks, int 
 		return -1;
 	place.mount = mount_by_id(disks, id);
 	if (!place.mount) {
-		snprintf(place.why, sizeof(place.why), "is on a file system that the kernel does not "
-			 "list for us");
+		snprintf(place.why, sizeof(place.why),
+			 "is on a file system that the kernel does not list for us");
 	} else {
 		if (seed_stack_of_mount(disks, place.mount, &blocks, err) < 0)
 			return -1;
