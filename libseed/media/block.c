@@ -334,7 +334,8 @@ static int compare_names(const void *a, const void *b)
 int seed_blocks_read(struct seed_vec *out, struct seed_error *err)
 {
 	SEED_AUTO(unref_udev) struct udev *udev = udev_new();
-	SEED_AUTO(unref_enumerate) struct udev_enumerate *list = udev ? udev_enumerate_new(udev) : NULL;
+	SEED_AUTO(unref_enumerate) struct udev_enumerate *list =
+		udev ? udev_enumerate_new(udev) : NULL;
 	struct udev_list_entry *entry;
 	int rc;
 

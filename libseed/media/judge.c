@@ -174,7 +174,8 @@ static int note_block(struct uses *uses, size_t index, struct seed_error *err)
 	else if (member)
 		snprintf(uses->next.what, WHAT, "holds a part of %s", member);
 	else if (shares_btrfs(uses->disks, block))
-		snprintf(uses->next.what, WHAT, "holds part of a btrfs file system on several disks");
+		snprintf(uses->next.what, WHAT,
+			 "holds part of a btrfs file system on several disks");
 	else
 		return 0;
 	return note_below(uses, index, err);

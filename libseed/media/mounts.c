@@ -119,8 +119,8 @@ static int add_swap(struct seed_vec *out, char *line, const char *path, struct s
 	     *type = strtok_r(NULL, " \t", &rest);
 
 	if (!name || !type)
-		return seed_error_set(err, SEED_ERR_FORMAT, "%s: a line is not as the kernel writes "
-				      "them", path);
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "%s: a line is not as the kernel writes them", path);
 	swap.file = strcmp(type, "file") == 0;
 	swap.path = copy_field(name);
 	if (swap.path && seed_vec_push(out, sizeof(swap), &swap))
