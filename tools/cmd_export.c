@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "commands.h"
+#include "custody_note.h"
 #include "export/export.h"
 #include "manifest/manifest.h"
 #include "out.h"
@@ -289,6 +290,23 @@ static int show(struct cli *cli, const struct seed_export *x, const struct seed_
 
 /* ---- doing ---- */
 
+/* Behind the commit: the seeds exist, whether this can be written or not. */
+static void note_custody(struct cli *cli, struct seed_medium *medium, const struct seed_export *x)
+{
+	enum seed_custody_verdict verdict = SEED_CUSTODY_OK;
+	SEED_AUTO(seed_vec_free) struct seed_vec seeds = { 0 };
+
+	for (size_t i = 0; i < x->vms.count; i++) {
+		const struct seed_export_vm *vm = seed_vec_at(&x->vms, i);
+
+		if (!vm->done)
+			verdict = SEED_CUSTODY_PARTIAL;
+		else if (!seed_vec_push(&seeds, sizeof(vm->seed), &vm->seed))
+			return;
+	}
+	custody_note_export(cli, medium, &x->set, &seeds, verdict);
+}
+
 static int export_to(struct cli *cli, const struct export_args *a, struct seed_export *x,
 		     const struct seed_export_options *opt, struct seed_error *err)
 {
@@ -299,6 +317,8 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 	if (seed_medium_open(&medium, a->media[0], opt->trust, err) < 0)
 		return -1;
 	rc = cli->dry_run ? seed_export_verdict(x, err) : seed_export_run(x, medium, opt, err);
+	if (!cli->dry_run && x->commit)
+		note_custody(cli, medium, x);
 	/* What is wrong with the whole run says more than a table of VMs not reached. */
 	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json && x->vms.count == 1)
 		return -1;

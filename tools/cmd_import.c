@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "commands.h"
+#include "custody_note.h"
 #include "import/import.h"
 #include "media_args.h"
 #include "out.h"
@@ -230,6 +231,8 @@ static int run_import(struct cli *cli, const char **dirs, const char *store_path
 	if (rc == 0) {
 		warn_problems(cli, &x);
 		rc = cli->dry_run ? seed_import_verdict(&x, err) : seed_import_run(&x, &opt, err);
+		if (!cli->dry_run)
+			custody_note_import(cli, &x);
 		room = free_space(store);
 		if (show(cli, &x, where, room, &shown) < 0 && rc == 0) {
 			*err = shown;
