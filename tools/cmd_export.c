@@ -12,6 +12,7 @@
 #include "export/export.h"
 #include "manifest/manifest.h"
 #include "out.h"
+#include "receipts_in.h"
 #include "verdict.h"
 #include "vm_arg.h"
 
@@ -316,6 +317,7 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 
 	if (seed_medium_open(&medium, a->media[0], opt->trust, err) < 0)
 		return -1;
+	receipts_in(cli, medium);	/* before the run holds the VMs' records */
 	rc = cli->dry_run ? seed_export_verdict(x, err) : seed_export_run(x, medium, opt, err);
 	if (!cli->dry_run && x->commit)
 		note_custody(cli, medium, x);

@@ -14,6 +14,7 @@
 #include "cmd_media.h"
 #include "custody_show.h"
 #include "out.h"
+#include "receipts_in.h"
 #include "verdict.h"
 
 struct shown_set {
@@ -401,6 +402,7 @@ int cmd_media_show(struct cli *cli, int argc, const char **argv, struct seed_err
 	    seed_medium_open(&show.medium, cli_rest(ctx)[0], show.trust, err) < 0 ||
 	    look(&show, err) < 0)
 		return -1;
+	receipts_in(cli, show.medium);
 	if ((cli->json ? print_json(&show, err) : print_text(&show, err)) < 0)
 		return -1;
 	return conclude(&show, err);
