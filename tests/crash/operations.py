@@ -149,6 +149,15 @@ class Import(Operation):
         self.stand.check_replicas({self.generation}, complete=True)
         self.verify_one()
 
+    def check_acknowledged(self):
+        """What is complete is acknowledged on the medium, by as many receipts as whole ones lie
+        there, or more where one was cut short."""
+        for folder in (self.stand.medium / 'vmseed').iterdir():
+            if folder.is_dir():
+                self.stand.check_custody(folder / 'custody')
+                if len(list((folder / 'receipts').glob('*.sealed'))) < len(NAMES):
+                    raise Wrong('an import is not acknowledged on its medium')
+
     def after(self):
         self.stand.check_replicas({self.generation}, complete=True)
         self.stand.check_no_temporary()
@@ -159,6 +168,7 @@ class Import(Operation):
                         f'{sorted(set(tree) ^ set(wanted))}')
         self.turn += 1
         self.verify_one()
+        self.check_acknowledged()
         marks = list((self.stand.dr / 'marks').iterdir())
         if len(marks) != len(NAMES):
             raise Wrong(f'{len(marks)} marks')
