@@ -317,7 +317,6 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 
 	if (seed_medium_open(&medium, a->media[0], opt->trust, err) < 0)
 		return -1;
-	receipts_in(cli, medium);	/* before the run holds the VMs' records */
 	rc = cli->dry_run ? seed_export_verdict(x, err) : seed_export_run(x, medium, opt, err);
 	if (!cli->dry_run && x->commit)
 		note_custody(cli, medium, x);
@@ -330,6 +329,16 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 		return -1;
 	}
 	return rc;
+}
+
+/* What came back on the medium, once the run does not hold the VMs' records any more. An export that
+ * was refused leaves the home as it was. */
+static void take_receipts(struct cli *cli, const char *dir, const struct seed_trust *trust)
+{
+	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = NULL;
+
+	if (seed_medium_open(&medium, dir, trust, NULL) == 0)
+		receipts_in(cli, medium);
 }
 
 static int run_export(struct cli *cli, const struct export_args *a, const char **names,
@@ -347,6 +356,7 @@ static int run_export(struct cli *cli, const struct export_args *a, const char *
 		.events = cli_events(cli),
 		.cancel = cli->cancel,
 	};
+	bool committed;
 	int rc;
 
 	if (cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &own, err) < 0 ||
@@ -363,7 +373,10 @@ static int run_export(struct cli *cli, const struct export_args *a, const char *
 	rc = seed_export_plan(&x, &defs, &opt, err);
 	if (rc == 0)
 		rc = export_to(cli, a, &x, &opt, err);
+	committed = x.commit != 0;
 	seed_export_clear(&x);
+	if (committed)
+		take_receipts(cli, a->media[0], opt.trust);
 	return rc;
 }
 
