@@ -24,9 +24,13 @@ static int keep_at_home(struct cli *cli, const struct seed_volume *volume,
 static int write_entry(const struct seed_volume *volume, struct seed_custody *entry,
 		       const struct seed_site *own, struct seed_error *err)
 {
-	/* A writer is kept out by the lock: two would take one number. */
 	if (!volume->medium->writable)
 		return seed_error_set(err, SEED_ERR_MEDIUM, "the medium is read-only");
+	/* To what is not what it says it is, nothing is added. */
+	if (!volume->medium->known_signer)
+		return seed_error_set(err, SEED_ERR_TRUST, "nobody whom this site trusts prepared "
+				      "the medium");
+	/* Another writer is kept out: two would take one number. */
 	if (seed_medium_lock(volume->medium, err) < 0)
 		return -1;
 	return seed_custody_add(volume, entry, own, err);

@@ -127,8 +127,10 @@ int seed_import_acknowledge(const struct seed_import *plan, const struct seed_im
 		};
 		char name[SEED_QUOTED];
 
-		/* A set of our own on its way out, or one that cannot be written to. */
-		if (a.volume->signer->own || !a.volume->medium->writable)
+		/* A set of our own on its way out, or one that cannot be written to; and to a
+		 * medium that is not known to be what it says, nothing is added. */
+		if (a.volume->signer->own || !a.volume->medium->writable ||
+		    !a.volume->medium->known_signer)
 			continue;
 		rc = acknowledge_volume(&a, plan, err);
 		if (rc < 0)

@@ -107,9 +107,14 @@ class Sweep:
                 raise Wrong(f'not worth a failure: {done}')
             self.check_words(shim, done)
             return CUT
-        if not self.may_succeed(shim, *call) and not self.said(*call, done):
+        said = self.said(done)
+        if not self.may_succeed(shim, *call) and not said:
             raise Wrong(f'a failed call went unnoticed: {done}')
-        operation.after()
+        operation.noted = not said
+        try:
+            operation.after()
+        finally:
+            operation.noted = True
         return WENT_ON
 
     def may_succeed(self, shim, op, path):
@@ -122,7 +127,7 @@ class Sweep:
                 path.startswith(str(self.stand.medium)))
 
     @staticmethod
-    def said(_op, _path, done):
+    def said(done):
         """Custody and receipts never fail what is done, but what goes wrong with them is said."""
         return any(line.startswith('vmseed: warning') and ('custody' in line or 'receipt' in line)
                    for line in done.err.splitlines())
