@@ -41,10 +41,11 @@ static int check_args(const struct export_args *a, struct seed_error *err)
 				      "one --media at a time: a set does not span media yet");
 	if (!a->site == !a->plaintext)
 		return seed_error_set(err, SEED_ERR_USAGE,
-				      a->site ? "--for seals and --plaintext does not: give one of them"
-					      : "say for whom with --for SITE ('vmseed key list' shows the "
-						"sites), or --plaintext to leave the data readable by "
-						"whoever holds the medium");
+				      a->site ? "--for seals and --plaintext does not: give one of "
+						"them" :
+						"say for whom with --for SITE ('vmseed key list' "
+						"shows the sites), or --plaintext to leave the "
+						"data readable by whoever holds the medium");
 	return 0;
 }
 
@@ -63,7 +64,8 @@ static int read_defs(struct cli *cli, struct seed_vec *defs, const char **names,
 
 	if (uuid_text && seed_uuid_parse(&uuid, uuid_text, err) < 0) {
 		err->kind = SEED_ERR_USAGE;
-		return seed_error_prefix(err, "--uuid %s", seed_quote(uuid_text, quoted, sizeof(quoted)));
+		return seed_error_prefix(err, "--uuid %s",
+					 seed_quote(uuid_text, quoted, sizeof(quoted)));
 	}
 	if (uuid_text && names[1])
 		return seed_error_set(err, SEED_ERR_USAGE, "--uuid is for a single VM");
@@ -135,15 +137,18 @@ static int print_table(const struct cli *cli, const struct seed_export *x, struc
 		snprintf(gen, sizeof(gen), "%" PRIu64, vm->generation);
 		snprintf(disks, sizeof(disks), "%zu", vm->disks.count);
 		out_table_row(table, (const char *[]){
-			out_name(vm->def->name, name, sizeof(name)),
-			vm->done ? gen : NULL,
-			disks,
-			known ? seed_size_text(vm_size(vm), size) : NULL,
-			known ? seed_size_text(vm_data(vm), data) : NULL,
-			vm->done ? seed_captured_name(vm->captured) : NULL,
-			vm->err.kind ? verdict_text(&vm->err, result, sizeof(result))
-				     : plan ? "would be exported" : vm->done ? "exported" : "not reached",
-		});
+					     out_name(vm->def->name, name, sizeof(name)),
+					     vm->done ? gen : NULL,
+					     disks,
+					     known ? seed_size_text(vm_size(vm), size) : NULL,
+					     known ? seed_size_text(vm_data(vm), data) : NULL,
+					     vm->done ? seed_captured_name(vm->captured) : NULL,
+					     vm->err.kind ? verdict_text(&vm->err, result,
+									 sizeof(result)) :
+					     plan	  ? "would be exported" :
+					     vm->done	  ? "exported" :
+							    "not reached",
+				     });
 		out_table_mood(table, 6, mood_of(vm, plan));
 	}
 	return out_table_print(table, err);
@@ -171,10 +176,13 @@ static void print_summary(const struct seed_export *x, const struct seed_medium 
 	char label[SEED_QUOTED], added[32], read[32], set[SEED_ID_TEXT], media[SEED_QUOTED];
 
 	printf("\n%s set %.8s on medium %s: %s added in %u pack%s, read back%s.\n"
-	       "%s read from the disks; %" PRIu64 " blocks stored, %" PRIu64 " were there already.\n",
-	       x->new_set ? "New" : "Same", seed_id_text(&x->set, set), seed_medium_name(medium, label),
-	       seed_size_text(x->added_bytes, added), x->totals.packs, x->totals.packs == 1 ? "" : "s",
-	       x->totals.cached ? " (from memory: this file system cannot be read past its cache)" : "",
+	       "%s read from the disks; %" PRIu64 " blocks stored, %" PRIu64
+	       " were there already.\n",
+	       x->new_set ? "New" : "Same", seed_id_text(&x->set, set),
+	       seed_medium_name(medium, label), seed_size_text(x->added_bytes, added),
+	       x->totals.packs, x->totals.packs == 1 ? "" : "s",
+	       x->totals.cached ? " (from memory: this file system cannot be read past its cache)" :
+				  "",
 	       seed_size_text(x->bytes_read, read), x->totals.new_blocks, x->totals.held_blocks);
 	if (x->commit && a->site)
 		printf("Done. Take the medium to %s; there: vmseed import --media DIR\n", a->site);
@@ -244,11 +252,15 @@ static void warn_changed(struct cli *cli, const struct seed_export *x)
 		char name[SEED_QUOTED];
 
 		if (vm->done && vm->captured == SEED_CAPTURED_CHANGED)
-			cli_warn(cli, "%s changed while it was read: its seed is a base for a resync, not a "
-				 "copy to start", out_name(vm->def->name, name, sizeof(name)));
+			cli_warn(cli,
+				 "%s changed while it was read: its seed is a base for a resync, "
+				 "not a copy to start",
+				 out_name(vm->def->name, name, sizeof(name)));
 		else if (vm->done && vm->captured == SEED_CAPTURED_UNPROVEN)
-			cli_warn(cli, "%s could not be held while it was read: make sure that it was not "
-				 "running", out_name(vm->def->name, name, sizeof(name)));
+			cli_warn(cli,
+				 "%s could not be held while it was read: make sure that it was "
+				 "not running",
+				 out_name(vm->def->name, name, sizeof(name)));
 	}
 }
 
@@ -321,7 +333,8 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 	if (!cli->dry_run && x->commit)
 		note_custody(cli, medium, x);
 	/* What is wrong with the whole run says more than a table of VMs not reached. */
-	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json && x->vms.count == 1)
+	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json &&
+	    x->vms.count == 1)
 		return -1;
 	if (show(cli, x, medium, a, &shown) < 0) {
 		if (rc == 0)
@@ -331,8 +344,8 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 	return rc;
 }
 
-/* What came back on the medium, once the run does not hold the VMs' records any more. An export that
- * was refused leaves the home as it was. */
+/* What came back on the medium, once the run does not hold the VMs' records any more. An export
+ * that was refused leaves the home as it was. */
 static void take_receipts(struct cli *cli, const char *dir, const struct seed_trust *trust)
 {
 	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = NULL;
@@ -384,13 +397,15 @@ int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *
 {
 	SEED_AUTO(free_args) struct export_args a = { 0 };
 	const struct poptOption table[] = {
-		{ "media", 'm', POPT_ARG_ARGV, &a.media, 0, "write to the prepared medium in DIR", "DIR" },
+		{ "media", 'm', POPT_ARG_ARGV, &a.media, 0,
+		  "write to the prepared medium in DIR", "DIR" },
 		{ "for", 0, POPT_ARG_STRING, &a.site, 0, "seal for SITE, a trusted card", "SITE" },
 		{ "plaintext", 0, POPT_ARG_NONE, &a.plaintext, 0,
 		  "do not seal: whoever holds the medium can read the data", NULL },
 		{ "no-data", 0, POPT_ARG_NONE, &a.no_data, 0,
 		  "manifests and digest lists alone: an order form", NULL },
-		{ "exclude-disk", 0, POPT_ARG_ARGV, &a.exclude, 0, "leave out the disk in SLOT", "SLOT" },
+		{ "exclude-disk", 0, POPT_ARG_ARGV, &a.exclude, 0,
+		  "leave out the disk in SLOT", "SLOT" },
 		{ "uuid", 0, POPT_ARG_STRING, &a.uuid, 0, "the id of a single NAME=DISK", "UUID" },
 		POPT_TABLEEND
 	};
@@ -398,11 +413,13 @@ int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *
 		&(struct cli_usage){
 			.args = "VM...",
 			.about = "Export VMs to a medium. A VM is a libvirt definition, or "
-				 "NAME=DISK[,DISK...]\nwith raw images or block devices. VMs should be shut "
+				 "NAME=DISK[,DISK...]\nwith raw images or block devices. VMs "
+				 "should be shut "
 				 "down, or their disks be\nsnapshots.",
 			.examples = {
 				"vmseed export --media /media/caddy --for dr web01.xml db01.xml",
-				"vmseed export --media /media/caddy --plaintext web01=/dev/vg0/web01" } });
+				"vmseed export --media /media/caddy --plaintext "
+				"web01=/dev/vg0/web01" } });
 
 	if (cli_parse(cli, ctx, err) < 0 || check_args(&a, err) < 0 ||
 	    cli_need_args(ctx, 1, CLI_ANY, err) < 0)

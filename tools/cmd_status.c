@@ -40,7 +40,8 @@ static const char *state_text(const struct seed_replica *replica)
 	bool decided = false;
 
 	seed_sync_pending(replica, &bytes, &decided, NULL);
-	return replica->switching || decided ? "switching" : seed_replica_state_name(replica->state);
+	return replica->switching || decided ? "switching" :
+					       seed_replica_state_name(replica->state);
 }
 
 static uint64_t disk_bytes(const struct seed_replica *replica)
@@ -57,7 +58,8 @@ static uint64_t missing_blocks(const struct seed_replica *replica)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < replica->disks.count; i++)
-		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))->missing_blocks;
+		sum += ((struct seed_replica_disk *)seed_vec_at(&replica->disks, i))
+			       ->missing_blocks;
 	return sum;
 }
 
@@ -218,9 +220,10 @@ static int visit_replica(const char *name, struct seed_replica *replica,
 
 		add_row(s, replica);
 		if (pending_bytes(replica))
-			cli_note(s->cli, "%s: a resync was interrupted; the %s that arrived are used by the "
-				 "next one", replica->name,
-				 seed_size_text(pending_bytes(replica), size));
+			cli_note(s->cli,
+				 "%s: a resync was interrupted; the %s that arrived are used by "
+				 "the next one",
+				 replica->name, seed_size_text(pending_bytes(replica), size));
 	} else {
 		seed_json_append(s->replicas, replica_json(s, replica));
 	}
@@ -233,7 +236,8 @@ static int each_replica(struct status *s, int home, struct seed_error *err)
 	struct seed_error why = { 0 };
 
 	if (seed_store_open(&store, home, NULL, false, &s->store_path, &why) < 0) {
-		/* A home that never imported has none. One that is remembered and gone is not that. */
+		/* A home that never imported has none. One that is remembered and gone is not
+		 * that. */
 		if (why.kind == SEED_ERR_NOTFOUND && !seed_path_exists(home, "store"))
 			return 0;
 		*err = why;
@@ -407,7 +411,8 @@ int cmd_status(struct cli *cli, int argc, const char **argv, struct seed_error *
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
-			.about = "List this site's replicas with their states, and the VMs that it\n"
+			.about = "List this site's replicas with their states, and the VMs that "
+				 "it\n"
 				 "exports itself.",
 			.examples = { "vmseed status", "vmseed status --media /media/caddy",
 				      "vmseed status --check --quiet --json" } });

@@ -190,7 +190,8 @@ static bool describe_import(struct seed_custody *entry, const struct seed_import
 void custody_note_import(struct cli *cli, const struct seed_import *x)
 {
 	for (size_t i = 0; i < x->volumes.count; i++) {
-		const struct seed_volume *volume = *(struct seed_volume **)seed_vec_at(&x->volumes, i);
+		const struct seed_volume *volume =
+			*(struct seed_volume **)seed_vec_at(&x->volumes, i);
 		SEED_AUTO(seed_custody_clear) struct seed_custody entry = { .number = 0 };
 
 		if (describe_import(&entry, x, volume) && !look_through(cli, volume, &entry).said)

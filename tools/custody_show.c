@@ -79,8 +79,8 @@ static int show_entry(const struct seed_custody_seen *seen, void *arg, struct se
 	(void)err;
 	add_row(rows, seen);
 	if (breaks(seen))
-		cli_warn(rows->cli, "set %s: the chain of custody is broken at entry %u: %s", rows->set,
-			 seen->number, seen->why.text);
+		cli_warn(rows->cli, "set %s: the chain of custody is broken at entry %u: %s",
+			 rows->set, seen->number, seen->why.text);
 	return 0;
 }
 

@@ -32,8 +32,10 @@ static int take_set(struct cli *cli, struct seed_medium *medium, const struct se
 		return 0;
 	if (cli_home(cli, &in.home, err) < 0 || cli_trust(cli, &in.trust, err) < 0)
 		return -1;
-	/* Whose it is, before any key is asked for. A set that does not open is others' to report. */
-	if (seed_volume_open(&volume, medium, set, in.trust, NULL, NULL) < 0 || !volume->signer->own)
+	/* Whose it is, before any key is asked for. A set that does not open is others' to
+	 * report. */
+	if (seed_volume_open(&volume, medium, set, in.trust, NULL, NULL) < 0 ||
+	    !volume->signer->own)
 		return 0;
 	seed_volume_close(seed_steal(&volume));
 	if (cli_site(cli, &own, err) < 0 ||

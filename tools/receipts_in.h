@@ -7,7 +7,8 @@
 #include "media/medium.h"
 
 /* From all sets of ours on @medium; what is new is said, and what goes wrong is a warning. Our keys
- * are opened, which may ask for a passphrase, only where there is a receipt. Nothing in a dry run. */
+ * are opened, which may ask for a passphrase, only where there is a receipt. Nothing in a dry
+ * run. */
 void receipts_in(struct cli *cli, struct seed_medium *medium);
 
 #endif

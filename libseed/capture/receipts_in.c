@@ -72,7 +72,8 @@ static int check_seed(const struct taking *t, const struct seed_receipt *receipt
 	if (seed_seed_open(&seed, t->volume, &receipt->seed, err) < 0)
 		return -1;
 	m = &seed->manifest;
-	if (!seed_id_equal(&receipt->origin, &m->site) || !seed_id_equal(&receipt->uuid, &m->uuid) ||
+	if (!seed_id_equal(&receipt->origin, &m->site) ||
+	    !seed_id_equal(&receipt->uuid, &m->uuid) ||
 	    seed_lineage_compare(&m->lineage, m->generation, &receipt->lineage,
 				 receipt->generation) != SEED_LINEAGE_SAME)
 		return wrong(err, "is of another VM or generation than its seed");
@@ -92,8 +93,8 @@ static int check(const struct taking *t, const struct seed_trusted **signer,
 		return seed_error_set(err, SEED_ERR_TRUST,
 				      "names another site than the card of its signer");
 	if ((*signer)->own || !is_recipient(t->volume, &receipt->site))
-		return seed_error_set(err, SEED_ERR_TRUST, "is signed by %s, for whom the set is not",
-				      (*signer)->name);
+		return seed_error_set(err, SEED_ERR_TRUST,
+				      "is signed by %s, for whom the set is not", (*signer)->name);
 	return check_seed(t, receipt, err);
 }
 

@@ -26,9 +26,9 @@ struct seed_receipts_in {
  * @err:    only when the medium or the home cannot be read or written
  *
  * A receipt is taken in when a trusted site signed it, which is a recipient of the set if it is
- * sealed; when it is of a seed that this volume holds, and says of its disks what the manifest says;
- * when the VM is one of this home, within that site's scope; and when it is newer than what that
- * site acknowledged before. So taking in twice changes nothing.
+ * sealed; when it is of a seed that this volume holds, and says of its disks what the manifest
+ * says; when the VM is one of this home, within that site's scope; and when it is newer than what
+ * that site acknowledged before. So taking in twice changes nothing.
  */
 int seed_receipts_take_in(const struct seed_volume *volume, const struct seed_receipts_in *in,
 			  struct seed_error *err);

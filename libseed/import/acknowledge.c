@@ -17,7 +17,8 @@
 struct acknowledging {
 	const struct seed_import_options *opt;
 	const struct seed_volume *volume;
-	struct seed_vec said;		/* struct seed_id: seeds that we acknowledged there before */
+	struct seed_vec said;		/* struct seed_id: seeds that we acknowledged there
+					 * before */
 	unsigned int written;
 };
 
@@ -44,8 +45,8 @@ static bool was_said(const struct acknowledging *a, const struct seed_id *seed)
 	return false;
 }
 
-/* Is this seed what the replica holds, all of it, and from an import? What a resync brought it to is
- * acknowledged over the wire, and better proved. */
+/* Is this seed what the replica holds, all of it, and from an import? What a resync brought it to
+ * is acknowledged over the wire, and better proved. */
 static bool holds(const struct acknowledging *a, const struct seed_import_vm *vm)
 {
 	SEED_AUTO(seed_replica_closep) struct seed_replica *r = NULL;
@@ -134,7 +135,8 @@ int seed_import_acknowledge(const struct seed_import *plan, const struct seed_im
 			continue;
 		rc = acknowledge_volume(&a, plan, err);
 		if (rc < 0)
-			seed_error_prefix(err, "medium %s", seed_medium_name(a.volume->medium, name));
+			seed_error_prefix(err, "medium %s",
+					  seed_medium_name(a.volume->medium, name));
 		*written += a.written;
 		seed_vec_free(&a.said);
 	}

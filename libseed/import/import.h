@@ -22,7 +22,8 @@ struct seed_import_options {
 	int store;				/* open folder of replicas */
 	const struct seed_site *own;
 	const struct seed_trust *trust;
-	const char *const *names;		/* NULL-terminated: NAME, NAME.ID or uuid; none: all */
+	const char *const *names;		/* NULL-terminated: NAME, NAME.ID or uuid; none:
+						 * all */
 	unsigned int jobs;
 	uint64_t memory;			/* for sorting; the rest is fixed */
 	const struct seed_events *events;
@@ -45,7 +46,8 @@ struct seed_import_vm {
 	bool older;				/* NOTHING because the replica is newer */
 	bool switching;				/* NOTHING, but for a switch that was cut short */
 	struct seed_error err;			/* REFUSE, or what failed later */
-	bool parted;				/* REFUSE: seeds of two histories are on the media */
+	bool parted;				/* REFUSE: seeds of two histories are on the
+						 * media */
 	uint64_t have_generation;		/* the replica's, with REPLACE and NOTHING */
 	uint64_t need_bytes;			/* data that the disks hold */
 	bool done;

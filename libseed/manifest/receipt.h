@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a destination acknowledges after a resync or an import: which seed of which VM it holds, with
- * the root of each disk and how it was proved. Signed by the site that holds the replica, sent back,
- * over the wire or on the medium (media/receipt_file.h), and kept by the source
+ * What a destination acknowledges after a resync or an import: which seed of which VM it holds,
+ * with the root of each disk and how it was proved. Signed by the site that holds the replica, sent
+ * back, over the wire or on the medium (media/receipt_file.h), and kept by the source
  * (capture/receipts.h), which then knows its base.
  *
  * A receipt of one disk stays below 1,000 bytes with its signature; another disk takes 150.

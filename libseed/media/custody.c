@@ -135,7 +135,8 @@ int seed_custody_keep(int home, const struct seed_volume *volume, struct seed_cu
 struct walk {
 	const struct seed_volume *volume;
 	const struct seed_trust *trust;
-	struct seed_digest last;	/* of the entry before, those without a signature left out */
+	struct seed_digest last;	/* of the entry before, those without a signature left
+					 * out */
 	bool any;
 };
 

@@ -39,7 +39,8 @@ struct seed_custody {
 	enum seed_custody_action action;
 	enum seed_custody_verdict verdict;
 	uint64_t seed_count;		/* that it was about */
-	struct seed_vec seeds;		/* struct seed_id: the first SEED_CUSTODY_SEEDS_MAX of them */
+	struct seed_vec seeds;		/* struct seed_id: the first SEED_CUSTODY_SEEDS_MAX of
+					 * them */
 	char tool[SEED_CUSTODY_TOOL_MAX + 1];	/* printable ASCII: "vmseed 0.1" */
 	/* What is filled in: */
 	struct seed_id set, medium;
@@ -92,8 +93,8 @@ struct seed_custody_seen {
 	bool last;				/* none has a higher number */
 	const struct seed_trusted *signer;	/* TRUSTED: else NULL */
 	const struct seed_custody *entry;	/* TRUSTED: else NULL */
-	bool follows;			/* TRUSTED: it names the entry before it; of the others nobody
-					 * can tell, but the one behind them */
+	bool follows;			/* TRUSTED: it names the entry before it; of the others
+					 * nobody can tell, but the one behind them */
 	struct seed_error why;		/* unless TRUSTED and @follows: INTEGRITY, TRUST, MEDIUM */
 };
 

@@ -29,8 +29,8 @@ int seed_numbered_next(const struct seed_numbered *numbered, uint32_t *number,
 char *seed_numbered_name(const struct seed_numbered *numbered, uint32_t number, char *out);
 
 /* Make the folder, if need be, and write file @number into it with its signature: document,
- * signature, folder, each synced. What a failure leaves is taken away again; what a crash leaves has
- * no whole signature. */
+ * signature, folder, each synced. What a failure leaves is taken away again; what a crash leaves
+ * has no whole signature. */
 int seed_numbered_write(const struct seed_volume *volume, const struct seed_numbered *numbered,
 			uint32_t number, const struct seed_signed_text *text,
 			struct seed_error *err);

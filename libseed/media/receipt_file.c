@@ -26,8 +26,9 @@ static int check_key(const struct seed_volume *volume, struct seed_error *err)
 {
 	if (!volume->sealed || volume->data_key.known)
 		return 0;
-	return seed_error_set(err, SEED_ERR_NOTFOUND, FOLDER ": the set is sealed, and not for this "
-			      "site");
+	return seed_error_set(err, SEED_ERR_NOTFOUND,
+			      FOLDER ": the set is sealed, and not for this "
+				     "site");
 }
 
 static struct seed_file_id id_of(const struct seed_volume *volume, uint32_t number)
@@ -83,7 +84,8 @@ int seed_receipt_file_add(const struct seed_volume *volume, const struct seed_re
 
 /* ---- reading ---- */
 
-/* What is in a sealed file. No commit says what it must be: its seal and the signature within do. */
+/* What is in a sealed file. No commit says what it must be: its seal and the signature within
+ * do. */
 static int load_sealed(char **bundle, size_t *len, const struct seed_volume *volume,
 		       uint32_t number, struct seed_error *err)
 {
@@ -98,8 +100,8 @@ static int load_sealed(char **bundle, size_t *len, const struct seed_volume *vol
 		return -1;
 	facts.length = stored_len;
 	seed_digest_of(&facts.digest, stored, stored_len);
-	return seed_stored_file_load(volume->dir, &id, &volume->data_key, &facts, BUNDLE_MAX, bundle,
-				     len, err);
+	return seed_stored_file_load(volume->dir, &id, &volume->data_key, &facts, BUNDLE_MAX,
+				     bundle, len, err);
 }
 
 static int load(struct seed_receipt_text *out, struct seed_signed_text *owner,
@@ -135,7 +137,8 @@ int seed_receipt_file_each(const struct seed_volume *volume,
 		SEED_AUTO(seed_signed_text_clear) struct seed_signed_text owner = { 0 };
 		struct seed_receipt_text receipt;
 
-		if (load(&receipt, &owner, volume, &n, *(uint32_t *)seed_vec_at(&n.numbers, i)) == 0 &&
+		if (load(&receipt, &owner, volume, &n, *(uint32_t *)seed_vec_at(&n.numbers, i)) ==
+			    0 &&
 		    visit(&receipt, arg, err) < 0)
 			return -1;
 	}

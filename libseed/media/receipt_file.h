@@ -6,8 +6,8 @@
  *   receipts/00000001.json (+ .minisig)   in a plaintext set
  *   receipts/00000001.sealed              in a sealed one: the bundle of both, as a manifest's
  *
- * A receipt tells what a manifest tells of a VM's disks, and is sealed where that is. Each stands for
- * itself; the order of the numbers means nothing.
+ * A receipt tells what a manifest tells of a VM's disks, and is sealed where that is. Each stands
+ * for itself; the order of the numbers means nothing.
  */
 #ifndef SEED_MEDIA_RECEIPT_FILE_H
 #define SEED_MEDIA_RECEIPT_FILE_H
@@ -25,14 +25,15 @@
 int seed_receipt_file_add(const struct seed_volume *volume, const struct seed_receipt *receipt,
 			  const struct seed_site *own, struct seed_error *err);
 
-struct seed_receipt_text {		/* as it lies there, or within its seal: nothing is verified */
+struct seed_receipt_text {		/* as it lies there, or within its seal: nothing is
+					 * verified */
 	uint32_t number;
 	const char *text, *signature;
 	size_t len, signature_len;
 };
-/* Every receipt, by number; -1 of @visit ends the walk. What cannot be read is passed by: its writer
- * was cut short, or it is damaged; both mean that nothing is acknowledged. NOTFOUND when the set is
- * sealed and its key is not ours, if there are any. */
+/* Every receipt, by number; -1 of @visit ends the walk. What cannot be read is passed by: its
+ * writer was cut short, or it is damaged; both mean that nothing is acknowledged. NOTFOUND when the
+ * set is sealed and its key is not ours, if there are any. */
 int seed_receipt_file_each(const struct seed_volume *volume,
 			   int (*visit)(const struct seed_receipt_text *receipt, void *arg,
 					struct seed_error *err),

@@ -30,7 +30,8 @@ char *seed_file_name(const struct seed_file_id *id, bool sealed, char *out)
 		snprintf(out, SEED_FILE_NAME, "seeds/%s/file-%04u%s", seed, id->number, end);
 		break;
 	case SEED_FILE_RECEIPT:
-		snprintf(out, SEED_FILE_NAME, "receipts/%08u%s", id->number, sealed ? end : ".json");
+		snprintf(out, SEED_FILE_NAME, "receipts/%08u%s", id->number,
+			 sealed ? end : ".json");
 		break;
 	}
 	return out;

@@ -26,8 +26,8 @@ static int note(struct check *c, const struct seed_error *why, uint32_t number,
 }
 
 /* An entry of somebody who is not trusted here is no fault of the medium's: it went through other
- * hands, and they said so. Nor is one whose writer was cut short; were it one that others follow, the
- * next would not fit. */
+ * hands, and they said so. Nor is one whose writer was cut short; were it one that others follow,
+ * the next would not fit. */
 static int visit(const struct seed_custody_seen *seen, void *arg, struct seed_error *err)
 {
 	struct check *c = arg;

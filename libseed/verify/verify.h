@@ -3,9 +3,9 @@
  * Verify: believe nothing, read everything.
  *
  * A medium: signatures, commits, custody, every file against its commit, every pack as a whole,
- * every record against its pack's table, every block of it against the block index, every digest list
- * against its manifest and root, and every block that a seed needs found in some pack. Without the
- * receiving key, ciphertext against commits; what could not be checked is counted.
+ * every record against its pack's table, every block of it against the block index, every digest
+ * list against its manifest and root, and every block that a seed needs found in some pack. Without
+ * the receiving key, ciphertext against commits; what could not be checked is counted.
  *
  * A replica: manifest, lists and roots, and every block of every disk.
  */

@@ -254,8 +254,10 @@ static int check_complete(struct volume_check *c, struct seed_error *err)
 		if (!s->missing_blocks)
 			continue;
 		s->sound = false;
-		seed_error_set(&why, SEED_ERR_INTEGRITY, "%llu of %llu data blocks are in no sound pack",
-			       (unsigned long long)s->missing_blocks, (unsigned long long)s->blocks);
+		seed_error_set(&why, SEED_ERR_INTEGRITY,
+			       "%llu of %llu data blocks are in no sound pack",
+			       (unsigned long long)s->missing_blocks,
+			       (unsigned long long)s->blocks);
 		if (note(c, &why, seed_quote(s->name, quoted, 64), err) < 0)
 			return -1;
 	}
@@ -268,7 +270,8 @@ static int check_volume(struct volume_check *c, struct seed_error *err)
 	struct seed_set_record record;
 
 	c->verify->volumes++;
-	if (c->opt->home >= 0 && seed_set_record_read(&record, c->opt->home, &c->volume->set, NULL) == 0)
+	if (c->opt->home >= 0 &&
+	    seed_set_record_read(&record, c->opt->home, &c->volume->set, NULL) == 0)
 		seed_volume_mark_torn(c->volume, &record);
 	if (key && seed_locate_new(&c->locate, c->opt->scratch, c->opt->memory, err) < 0)
 		return -1;
@@ -327,7 +330,8 @@ static int check_enrolment(struct seed_verify *out, const struct seed_medium *me
 
 	if (medium->known_signer)
 		return 0;
-	if (why.kind == SEED_ERR_NOTFOUND || why.kind == SEED_ERR_FORMAT || why.kind == SEED_ERR_RANGE)
+	if (why.kind == SEED_ERR_NOTFOUND || why.kind == SEED_ERR_FORMAT ||
+	    why.kind == SEED_ERR_RANGE)
 		why.kind = SEED_ERR_TRUST;	/* whatever stands there, nobody known signed it */
 	if (seed_verify_note(&out->problems, opt->events, &why, "medium %s",
 			     seed_medium_name(medium, name)) < 0)
@@ -343,7 +347,8 @@ int seed_verify_medium(struct seed_verify *out, struct seed_medium *medium,
 	if (seed_medium_sets(medium, &sets, err) < 0)
 		return -1;
 	if (sets.count == 0)
-		return seed_error_set(err, SEED_ERR_MEDIUM, "no set on the medium: nothing was exported to it");
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "no set on the medium: nothing was exported to it");
 	if (check_enrolment(out, medium, opt, err) < 0)
 		return -1;
 	for (size_t i = 0; i < sets.count; i++) {
