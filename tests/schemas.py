@@ -20,8 +20,8 @@ except ImportError:
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "manifests")
 OPEN_TYPES = {"history"}  # may have further members
 OPTIONAL = {"offer": {"serial", "wwn"}}
-TYPES = ["card", "commit", "hello", "history", "manifest", "medium", "offer", "receipt", "set",
-         "volume"]
+TYPES = ["card", "commit", "custody", "hello", "history", "manifest", "medium", "offer", "receipt",
+         "set", "volume"]
 
 
 def places(value, path=()):

@@ -8,9 +8,11 @@
 
 #include "base/text.h"
 #include "commands.h"
+#include "custody_note.h"
 #include "export/export.h"
 #include "manifest/manifest.h"
 #include "out.h"
+#include "receipts_in.h"
 #include "verdict.h"
 #include "vm_arg.h"
 
@@ -301,6 +303,23 @@ static int show(struct cli *cli, const struct seed_export *x, const struct seed_
 
 /* ---- doing ---- */
 
+/* Behind the commit: the seeds exist, whether this can be written or not. */
+static void note_custody(struct cli *cli, struct seed_medium *medium, const struct seed_export *x)
+{
+	enum seed_custody_verdict verdict = SEED_CUSTODY_OK;
+	SEED_AUTO(seed_vec_free) struct seed_vec seeds = { 0 };
+
+	for (size_t i = 0; i < x->vms.count; i++) {
+		const struct seed_export_vm *vm = seed_vec_at(&x->vms, i);
+
+		if (!vm->done)
+			verdict = SEED_CUSTODY_PARTIAL;
+		else if (!seed_vec_push(&seeds, sizeof(vm->seed), &vm->seed))
+			return;
+	}
+	custody_note_export(cli, medium, &x->set, &seeds, verdict);
+}
+
 static int export_to(struct cli *cli, const struct export_args *a, struct seed_export *x,
 		     const struct seed_export_options *opt, struct seed_error *err)
 {
@@ -311,6 +330,8 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 	if (seed_medium_open(&medium, a->media[0], opt->trust, err) < 0)
 		return -1;
 	rc = cli->dry_run ? seed_export_verdict(x, err) : seed_export_run(x, medium, opt, err);
+	if (!cli->dry_run && x->commit)
+		note_custody(cli, medium, x);
 	/* What is wrong with the whole run says more than a table of VMs not reached. */
 	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json &&
 	    x->vms.count == 1)
@@ -321,6 +342,16 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 		return -1;
 	}
 	return rc;
+}
+
+/* What came back on the medium, once the run does not hold the VMs' records any more. An export
+ * that was refused leaves the home as it was. */
+static void take_receipts(struct cli *cli, const char *dir, const struct seed_trust *trust)
+{
+	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = NULL;
+
+	if (seed_medium_open(&medium, dir, trust, NULL) == 0)
+		receipts_in(cli, medium);
 }
 
 static int run_export(struct cli *cli, const struct export_args *a, const char **names,
@@ -338,6 +369,7 @@ static int run_export(struct cli *cli, const struct export_args *a, const char *
 		.events = cli_events(cli),
 		.cancel = cli->cancel,
 	};
+	bool committed;
 	int rc;
 
 	if (cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &own, err) < 0 ||
@@ -354,7 +386,10 @@ static int run_export(struct cli *cli, const struct export_args *a, const char *
 	rc = seed_export_plan(&x, &defs, &opt, err);
 	if (rc == 0)
 		rc = export_to(cli, a, &x, &opt, err);
+	committed = x.commit != 0;
 	seed_export_clear(&x);
+	if (committed)
+		take_receipts(cli, a->media[0], opt.trust);
 	return rc;
 }
 

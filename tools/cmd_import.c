@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "commands.h"
+#include "custody_note.h"
 #include "import/import.h"
 #include "media_args.h"
 #include "out.h"
@@ -200,6 +201,19 @@ static int open_store(struct cli *cli, int home, const char *path, int *store, c
 	return 0;
 }
 
+/* For the source, when the medium comes back. The replicas are what they are without it. */
+static void acknowledge(struct cli *cli, const struct seed_import *x,
+			const struct seed_import_options *opt)
+{
+	struct seed_error why = { 0 };
+	unsigned int written;
+	char text[600];
+
+	if (seed_import_acknowledge(x, opt, &written, &why) < 0)
+		cli_warn(cli, "receipts for the source could not be written: %s",
+			 verdict_text(&why, text, sizeof(text)));
+}
+
 static int run_import(struct cli *cli, const char **dirs, const char *store_path,
 		      const char **names, struct seed_error *err)
 {
@@ -231,6 +245,10 @@ static int run_import(struct cli *cli, const char **dirs, const char *store_path
 	if (rc == 0) {
 		warn_problems(cli, &x);
 		rc = cli->dry_run ? seed_import_verdict(&x, err) : seed_import_run(&x, &opt, err);
+		if (!cli->dry_run) {
+			acknowledge(cli, &x, &opt);
+			custody_note_import(cli, &x);
+		}
 		room = free_space(store);
 		if (show(cli, &x, where, room, &shown) < 0 && rc == 0) {
 			*err = shown;

@@ -12,7 +12,9 @@
 
 #include "base/text.h"
 #include "cmd_media.h"
+#include "custody_show.h"
 #include "out.h"
+#include "receipts_in.h"
 #include "verdict.h"
 
 struct shown_set {
@@ -248,6 +250,25 @@ static void warn_of(const struct show *show, const struct shown_set *set)
 	}
 }
 
+/* Who did what with each set. */
+static int print_custody(const struct show *show, struct seed_error *err)
+{
+	SEED_AUTO(out_table_freep) struct out_table *table = custody_table_new(err);
+
+	if (!table)
+		return -1;
+	out_table_colours(table, cli_colour(show->cli, STDOUT_FILENO));
+	for (size_t i = 0; i < show->sets.count; i++) {
+		const struct shown_set *set = seed_vec_at(&show->sets, i);
+
+		if (set->volume)
+			custody_show(show->cli, table, set->volume, show->trust);
+	}
+	if (out_table_rows(table) > 0)
+		printf("\nCustody, by the clocks of those who wrote it:\n");
+	return out_table_print(table, err);
+}
+
 static int print_text(const struct show *show, struct seed_error *err)
 {
 	static const struct out_column columns[] = {
@@ -265,7 +286,7 @@ static int print_text(const struct show *show, struct seed_error *err)
 	printf(show->sets.count ? "\n" : "\nNo sets yet.\n");
 	for (size_t i = 0; i < show->sets.count; i++)
 		add_row(show, table, seed_vec_at(&show->sets, i));
-	if (out_table_print(table, err) < 0)
+	if (out_table_print(table, err) < 0 || print_custody(show, err) < 0)
 		return -1;
 	for (size_t i = 0; i < show->sets.count; i++)
 		warn_of(show, seed_vec_at(&show->sets, i));
@@ -337,6 +358,7 @@ static struct seed_json *set_json(const struct show *show, const struct shown_se
 	seed_json_set_uint(item, "files", volume->files.count);
 	seed_json_set_uint(item, "bytes", stored_bytes(volume));
 	seed_json_set(item, "problems", problems_json(volume));
+	custody_json(item, volume, show->trust);
 	return item;
 }
 
@@ -386,6 +408,7 @@ int cmd_media_show(struct cli *cli, int argc, const char **argv, struct seed_err
 	    seed_medium_open(&show.medium, cli_rest(ctx)[0], show.trust, err) < 0 ||
 	    look(&show, err) < 0)
 		return -1;
+	receipts_in(cli, show.medium);
 	if ((cli->json ? print_json(&show, err) : print_text(&show, err)) < 0)
 		return -1;
 	return conclude(&show, err);

@@ -14,7 +14,9 @@
 #include "base/text.h"
 #include "capture/vm_file.h"
 #include "commands.h"
+#include "media_args.h"
 #include "out.h"
+#include "receipts_in.h"
 #include "replica/home_store.h"
 #include "replica/replica.h"
 #include "replica/sync.h"
@@ -367,11 +369,32 @@ static void clear(struct status *s)
 	seed_json_free(s->sources);
 }
 
+/* Media that came back, before anything is listed. */
+static int take_receipts(struct cli *cli, const char **dirs, struct seed_error *err)
+{
+	struct seed_vec media = { 0 };
+	const struct seed_trust *trust;
+	int rc;
+
+	if (!dirs)
+		return 0;
+	if (cli_trust(cli, &trust, err) < 0)
+		return -1;
+	rc = media_args_open(&media, dirs, trust, err);
+	for (size_t i = 0; rc == 0 && i < media.count; i++)
+		receipts_in(cli, *(struct seed_medium **)seed_vec_at(&media, i));
+	media_args_close(&media);
+	return rc;
+}
+
 int cmd_status(struct cli *cli, int argc, const char **argv, struct seed_error *err)
 {
 	SEED_AUTO(clear) struct status s = { .cli = cli };
+	SEED_AUTO(cli_list_freep) const char **media = NULL;
 	int home, checked = 0;
 	const struct poptOption table[] = {
+		{ "media", 'm', POPT_ARG_ARGV, &media, 0,
+		  "first take in the receipts on the medium in DIR", "DIR" },
 		{ "check", 0, POPT_ARG_NONE, &checked, 0,
 		  "exit 3 when a replica is not complete or cannot be read", NULL },
 		POPT_TABLEEND
@@ -381,10 +404,12 @@ int cmd_status(struct cli *cli, int argc, const char **argv, struct seed_error *
 			.about = "List this site's replicas with their states, and the VMs that "
 				 "it\n"
 				 "exports itself.",
-			.examples = { "vmseed status", "vmseed status --check --quiet --json" } });
+			.examples = { "vmseed status", "vmseed status --media /media/caddy",
+				      "vmseed status --check --quiet --json" } });
 
 	if (cli_parse(cli, ctx, err) < 0 || cli_need_args(ctx, 0, 0, err) < 0 ||
-	    cli_home(cli, &home, err) < 0 || show(&s, home, err) < 0)
+	    cli_home(cli, &home, err) < 0 || take_receipts(cli, media, err) < 0 ||
+	    show(&s, home, err) < 0)
 		return -1;
 	return checked ? check(&s, err) : 0;
 }

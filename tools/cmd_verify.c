@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "commands.h"
+#include "custody_note.h"
 #include "media_args.h"
 #include "out.h"
 #include "replica/find.h"
@@ -73,6 +74,12 @@ static void print_checked(const struct seed_verify *v)
 		       " sealed records; the receiving key is not here. Their\nciphertext is what "
 		       "the exporter signed.\n",
 		       v->unopened_records);
+	if (v->custody_entries)
+		printf("Custody: %" PRIu64 " entr%s%s.\n", v->custody_entries,
+		       v->custody_entries == 1 ? "y" : "ies",
+		       v->custody_untrusted ?
+			       ", some of them signed by sites that are not trusted here" :
+			       "");
 	if (v->unfinished_files)
 		printf("Beside them lie %" PRIu64
 		       " file%s of an export that was interrupted: run it again.\n",
@@ -105,6 +112,9 @@ static int print_media_json(const struct seed_verify *v, struct seed_error *err)
 	seed_json_set_uint(doc, "unopened_records", v->unopened_records);
 	seed_json_set_uint(doc, "blocks", v->blocks);
 	seed_json_set_uint(doc, "files", v->files);
+	seed_json_set_uint(doc, "custody_entries", v->custody_entries);
+	seed_json_set_uint(doc, "custody_untrusted", v->custody_untrusted);
+	seed_json_set_uint(doc, "custody_unsigned", v->custody_unsigned);
 	seed_json_set_uint(doc, "unfinished_files", v->unfinished_files);
 	seed_json_set_uint(doc, "bytes_read", v->bytes);
 	seed_json_set_bool(doc, "past_cache", !v->cached);
@@ -155,7 +165,6 @@ static int check_media(struct cli *cli, const char **dirs, const struct seed_ver
 	struct seed_vec media = { 0 };
 	int rc;
 
-	(void)cli;
 	rc = media_args_open(&media, dirs, opt->trust, err);
 	for (size_t i = 0; rc == 0 && i < media.count; i++) {
 		struct seed_medium *m = *(struct seed_medium **)seed_vec_at(&media, i);
@@ -164,6 +173,8 @@ static int check_media(struct cli *cli, const char **dirs, const struct seed_ver
 		rc = seed_verify_medium(v, m, opt, err);
 		if (rc < 0)
 			seed_error_prefix(err, "medium %s", seed_medium_name(m, name));
+		else if (!cli->dry_run)
+			custody_note_verify(cli, m, v);
 	}
 	media_args_close(&media);
 	return rc;

@@ -96,6 +96,11 @@ static void keep_short_cells(struct out_table *table)
 	}
 }
 
+size_t out_table_rows(const struct out_table *table)
+{
+	return table->rows;
+}
+
 int out_table_print(struct out_table *table, struct seed_error *err)
 {
 	if (table->no_memory)

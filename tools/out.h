@@ -40,6 +40,7 @@ void out_table_row(struct out_table *table, const char *const *cells);
 /* The cell @column of the last row is a verdict: it has a colour if the table has colours. */
 void out_table_mood(struct out_table *table, size_t column, enum out_mood mood);
 void out_table_colours(struct out_table *table, bool colours);
+size_t out_table_rows(const struct out_table *table);
 /* Prints a heading and all rows; nothing at all when there are none. */
 int out_table_print(struct out_table *table, struct seed_error *err);
 

@@ -46,12 +46,18 @@ int status_receipts_each(struct cli *cli, int home, const struct seed_id *uuid,
 	return seed_receipts_each(dir, look, &walk, err);
 }
 
+/* The least of its disks. */
 const char *status_receipt_proved(const struct seed_receipt *receipt)
 {
-	for (size_t i = 0; i < receipt->disks.count; i++)
-		if (strcmp(((const struct seed_receipt_disk *)seed_vec_at(&receipt->disks, i))
-				   ->proved,
-			   "full") != 0)
-			return "delta";
-	return "full";
+	const char *least = "full";
+
+	for (size_t i = 0; i < receipt->disks.count; i++) {
+		const struct seed_receipt_disk *disk = seed_vec_at(&receipt->disks, i);
+
+		if (strcmp(disk->proved, "written") == 0)
+			return "written";
+		if (strcmp(disk->proved, "delta") == 0)
+			least = "delta";
+	}
+	return least;
 }

@@ -84,6 +84,11 @@ int seed_import_verdict(const struct seed_import *plan, struct seed_error *err);
  * kind when nothing was done at all. */
 int seed_import_run(struct seed_import *plan, const struct seed_import_options *opt,
 		    struct seed_error *err);
+/* Afterwards: a signed receipt for each seed that the store holds whole, onto the medium it came on
+ * where that can be written to and was prepared by somebody known, unless one lies there. *@written
+ * counts them, also on failure. */
+int seed_import_acknowledge(const struct seed_import *plan, const struct seed_import_options *opt,
+			    unsigned int *written, struct seed_error *err);
 void seed_import_clear(struct seed_import *plan);
 
 #endif

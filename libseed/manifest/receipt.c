@@ -33,8 +33,9 @@ static int check_disk(const struct seed_receipt *receipt, size_t index, struct s
 			return wrong(err, "slot: %s again", disk->slot);
 	if (disk->size > SEED_DISK_MAX)
 		return wrong(err, "size: larger than 1 PiB");
-	if (strcmp(disk->proved, "full") != 0 && strcmp(disk->proved, "delta") != 0)
-		return wrong(err, "proved: neither \"full\" nor \"delta\"");
+	if (strcmp(disk->proved, "full") != 0 && strcmp(disk->proved, "delta") != 0 &&
+	    strcmp(disk->proved, "written") != 0)
+		return wrong(err, "proved: none of \"full\", \"delta\", \"written\"");
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a destination acknowledges after a resync: which seed of which VM it holds, with the root of
- * each disk and how it was proved. Signed by the site that holds the replica, sent back, and kept
- * by the source (capture/receipts.h), which then knows its base.
+ * What a destination acknowledges after a resync or an import: which seed of which VM it holds,
+ * with the root of each disk and how it was proved. Signed by the site that holds the replica, sent
+ * back, over the wire or on the medium (media/receipt_file.h), and kept by the source
+ * (capture/receipts.h), which then knows its base.
  *
  * A receipt of one disk stays below 1,000 bytes with its signature; another disk takes 150.
  */
@@ -20,7 +21,9 @@ struct seed_receipt_disk {
 	char slot[33];
 	uint64_t size;			/* bytes */
 	struct seed_digest root;
-	char proved[6];			/* "full": the disk was read; "delta": what was written */
+	char proved[8];			/* "full": the disk was read; "delta": what was written was
+					 * read back; "written": each block was checked as it was
+					 * written, by an import */
 };
 
 struct seed_receipt {

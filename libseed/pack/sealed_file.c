@@ -29,6 +29,10 @@ char *seed_file_name(const struct seed_file_id *id, bool sealed, char *out)
 	case SEED_FILE_SIDE:
 		snprintf(out, SEED_FILE_NAME, "seeds/%s/file-%04u%s", seed, id->number, end);
 		break;
+	case SEED_FILE_RECEIPT:
+		snprintf(out, SEED_FILE_NAME, "receipts/%08u%s", id->number,
+			 sealed ? end : ".json");
+		break;
 	}
 	return out;
 }
@@ -71,6 +75,7 @@ int seed_sealed_seal(struct seed_seal *out, const struct seed_set_key *key,
 		[SEED_FILE_MANIFEST] = "vmseed manifest 1",
 		[SEED_FILE_LIST] = "vmseed list 1",
 		[SEED_FILE_SIDE] = "vmseed side 1",
+		[SEED_FILE_RECEIPT] = "vmseed receipt 1",
 	};
 	uint8_t context[2 * SEED_ID_SIZE + 4];
 

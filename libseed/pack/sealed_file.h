@@ -6,9 +6,9 @@
  *   header[80] = "VMSEEDSF" version:u16=1 role:u16 set[16] seed[16] number:u32 salt[32]
  *
  * Key = HKDF-SHA256(data key, salt, "vmseed " role name " 1" || set || seed || number:u32), the
- * role name being "manifest", "list" or "side"; record context = set || seed || number:u32. Every
- * record but the last holds at least one byte; an empty file is one empty last record. Bound to set
- * and seed, not to a volume: copies may stand on several volumes.
+ * role name being "manifest", "list", "side" or "receipt"; record context = set || seed ||
+ * number:u32. Every record but the last holds at least one byte; an empty file is one empty last
+ * record. Bound to set and seed, not to a volume: copies may stand on several volumes.
  */
 #ifndef SEED_PACK_SEALED_FILE_H
 #define SEED_PACK_SEALED_FILE_H
@@ -16,18 +16,23 @@
 #include "base/vec.h"
 #include "pack/pack_format.h"
 
-enum seed_file_role { SEED_FILE_MANIFEST = 1, SEED_FILE_LIST = 2, SEED_FILE_SIDE = 3 };
+enum seed_file_role {
+	SEED_FILE_MANIFEST = 1, SEED_FILE_LIST = 2, SEED_FILE_SIDE = 3,
+	SEED_FILE_RECEIPT = 4,	/* of no seed (@seed is zero), and in no commit:
+				 * media/receipt_file.h */
+};
 
 struct seed_file_id {
 	struct seed_id set, seed;
 	enum seed_file_role role;
 	uint32_t number;	/* list: disk << 16 | part (from 1); side file: its index; manifest
-				 * 0 */
+				 * 0; receipt: its number in receipts/ */
 };
 
 #define SEED_FILE_NAME 80
-/* "seeds/ID/manifest.json", "seeds/ID/list-0000-0001", "seeds/ID/file-0000" (decimal); sealed ones
- * end in ".sealed" and the manifest is "manifest.sealed". Relative to the set's folder. */
+/* "seeds/ID/manifest.json", "seeds/ID/list-0000-0001", "seeds/ID/file-0000" (decimal),
+ * "receipts/00000001.json"; sealed ones end in ".sealed", and the manifest is "manifest.sealed".
+ * Relative to the set's folder. */
 char *seed_file_name(const struct seed_file_id *id, bool sealed, char *out);
 
 struct seed_stored_facts {

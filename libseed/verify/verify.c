@@ -66,6 +66,7 @@ void seed_verify_clear(struct seed_verify *v)
 	for (size_t i = 0; i < v->seeds.count; i++)
 		free(((struct seed_verify_seed *)seed_vec_at(&v->seeds, i))->name);
 	seed_vec_free(&v->seeds);
+	seed_vec_free(&v->sets);
 	seed_vec_free(&v->problems);
 }
 

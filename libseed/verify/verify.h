@@ -2,7 +2,7 @@
 /*
  * Verify: believe nothing, read everything.
  *
- * A medium: signatures, commits, every file against its commit, every pack as a whole,
+ * A medium: signatures, commits, custody, every file against its commit, every pack as a whole,
  * every record against its pack's table, every block of it against the block index, every digest
  * list against its manifest and root, and every block that a seed needs found in some pack. Without
  * the receiving key, ciphertext against commits; what could not be checked is counted.
@@ -40,12 +40,22 @@ struct seed_verify_seed {
 	bool sound;
 };
 
+struct seed_verify_set {		/* a volume that was looked at whole */
+	const struct seed_medium *medium;	/* where it lies; borrowed */
+	struct seed_id id;
+	bool opened;			/* with its key; else ciphertext alone */
+	size_t problems;		/* its own */
+};
+
 struct seed_verify {
 	struct seed_vec problems;	/* struct seed_verify_problem */
+	struct seed_vec sets;		/* struct seed_verify_set */
 	struct seed_vec seeds;		/* struct seed_verify_seed, of media */
 	uint64_t volumes, packs, records, blocks, files;	/* checked */
 	uint64_t bytes;			/* read */
 	uint64_t unopened_records;	/* ciphertext checked only: no key */
+	uint64_t custody_entries;	/* of these: ... */
+	uint64_t custody_untrusted, custody_unsigned;	/* ... not read */
 	uint64_t unfinished_files;	/* that no commit names: an interrupted export's */
 	bool cached;			/* could not read past the page cache */
 };

@@ -11,6 +11,11 @@ int seed_verify_note(struct seed_vec *problems, const struct seed_events *events
 		     const struct seed_error *why, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* custody.c: the chain of a volume's custody. What is wrong is noted; -1 only when the run must
+ * end. */
+int seed_verify_custody(struct seed_verify *verify, const struct seed_volume *volume,
+			const struct seed_verify_options *opt, struct seed_error *err);
+
 /* pack_pass.c: one pass over a pack's bytes. */
 struct seed_pack_check {
 	struct seed_verify *verify;

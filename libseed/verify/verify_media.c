@@ -275,7 +275,8 @@ static int check_volume(struct volume_check *c, struct seed_error *err)
 		seed_volume_mark_torn(c->volume, &record);
 	if (key && seed_locate_new(&c->locate, c->opt->scratch, c->opt->memory, err) < 0)
 		return -1;
-	if (check_commits(c, err) < 0 || check_files(c, err) < 0 || open_seeds(c, err) < 0)
+	if (check_commits(c, err) < 0 || check_files(c, err) < 0 || open_seeds(c, err) < 0 ||
+	    seed_verify_custody(c->verify, c->volume, c->opt, err) < 0)
 		return -1;
 	look_for_unfinished(c);
 	for (uint32_t i = 0; key && i < c->seeds.count; i++) {
@@ -292,7 +293,9 @@ static int verify_set(struct seed_verify *out, struct seed_medium *medium,
 		      struct seed_error *err)
 {
 	struct volume_check c = { .verify = out, .opt = opt };
+	struct seed_verify_set done = { .medium = medium, .id = *set };
 	struct seed_error why = { 0 };
+	size_t before = out->problems.count;
 	int rc;
 
 	seed_id_text(set, c.set);
@@ -306,6 +309,10 @@ static int verify_set(struct seed_verify *out, struct seed_medium *medium,
 		return 0;
 	}
 	rc = check_volume(&c, err);
+	done.opened = !c.volume->sealed || c.volume->data_key.known;
+	done.problems = out->problems.count - before;
+	if (rc == 0 && !seed_vec_push(&out->sets, sizeof(done), &done))
+		rc = seed_error_sys(err, ENOMEM, "verify");
 	for (size_t i = 0; i < c.seeds.count; i++)
 		seed_seed_close(*(struct seed_seed **)seed_vec_at(&c.seeds, i));
 	seed_vec_free(&c.seeds);

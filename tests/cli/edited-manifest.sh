@@ -48,4 +48,4 @@ costs_only_web01 'list-0000-0001'
 printf ' ' >>"$manifest"
 refuses 4 'manifest.json' vmseed --home "$hq" export --media "$caddy" --plaintext \
 	"web01=$tmp/web01.img"
-[ -z "$(find "$caddy" -name 00000002.json)" ] || fail 'a damaged medium was added to'
+[ -z "$(find "$caddy" -path '*/commits/00000002.json')" ] || fail 'a damaged medium was added to'

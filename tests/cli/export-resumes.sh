@@ -40,7 +40,7 @@ END
 make_medium "$caddy"
 [ "$(interrupt)" = 130 ] || fail "stopped by SIGINT, export did not exit 130: $(cat "$tmp/err")"
 grep -q 'stopped by signal 2' "$tmp/err" || fail 'export does not say that it was stopped'
-[ -e "$(find "$caddy" -name 00000001.json)" ] || fail 'no commit keeps the packs that were read back'
+[ -e "$(find "$caddy" -path '*/commits/00000001.json')" ] || fail 'no commit keeps the packs that were read back'
 # There is no seed yet, and the medium is sound as far as it goes.
 run vmseed --home "$dr" verify --media "$caddy"
 fails_with 7 'no finished seed' vmseed --home "$dr" import --media "$caddy"

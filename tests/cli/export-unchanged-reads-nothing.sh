@@ -76,7 +76,7 @@ grep -q 'warning: vms/.*vda.list: not compared' "$tmp/err" || fail 'a damaged li
 export_to blue --for dr
 
 # Junk of the highest number among the commits is swept and uses up nothing.
-commits=$(dirname "$(find "$tmp/red" -name 00000001.json)")
+commits=$(dirname "$(find "$tmp/red" -path '*/commits/00000001.json')")
 echo '{}' >"$commits/99999999.json"
 export_to red --for dr
 export_to red --for dr

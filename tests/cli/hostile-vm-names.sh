@@ -80,4 +80,4 @@ refuses 2 'name' vmseed --home "$hq" export --media "$caddy" --plaintext "=$tmp/
 long=$(head -c 5000 /dev/zero | tr '\0' n)
 refuses 2 'name|long' vmseed --home "$hq" export --media "$caddy" --plaintext \
 	"$long=$tmp/disk1.img"
-[ "$(find "$caddy" -name '0000000?.json' | wc -l)" = 1 ] || fail 'a refused export made a commit'
+[ "$(find "$caddy" -path '*/commits/0000000?.json' | wc -l)" = 1 ] || fail 'a refused export made a commit'

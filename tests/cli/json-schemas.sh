@@ -135,7 +135,7 @@ prints 0 adopt vmseed --home "$dr" adopt left
 prints 0 status vmseed --home "$hq" status
 
 # A damaged commit.
-flip_byte "$(find "$tmp/damaged" -name 00000002.json)" 100
+flip_byte "$(find "$tmp/damaged" -path '*/commits/00000002.json')" 100
 try vmseed --home "$dr" media show "$tmp/damaged" --json
 [ "$status" = 4 ] || [ "$status" = 5 ] || fail "exit $status with a damaged commit"
 keep medium

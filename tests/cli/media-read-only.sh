@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A medium that is mounted read-only can be shown and imported from; writing to it is exit 7.
+# A medium that is mounted read-only can be shown and imported from; writing to it is exit 7,
+# and what would be noted on it is noted in the home.
 . "${0%/*}/lib.sh"
 # As root a folder without write permission is writable all the same: a mount of our own, in a
 # namespace that ends with the story.
@@ -28,6 +29,8 @@ says 'read-only' vmseed --home "$dr" media show "$caddy"
 	fail 'a read-only medium is shown as writable'
 fails_with 7 '[Rr]ead-only' \
 	vmseed --home "$hq" export --media "$caddy" --for dr "web02=$tmp/web01.img"
-run vmseed --home "$dr" verify --media "$caddy"
-run vmseed --home "$dr" import --media "$caddy"
+says 'custody is kept in the home' vmseed --home "$dr" verify --media "$caddy"
+says 'custody is kept in the home' vmseed --home "$dr" import --media "$caddy"
+[ "$(wc -l <"$(echo "$dr"/custody/*.chain)")" = 2 ] || fail 'custody in the home'
+[ ! -e "$(echo "$caddy"/vmseed/*/receipts)" ] || fail 'a receipt was written'
 cmp "$tmp/web01.img" "$(replica_disk "$dr" web01 vda)"

@@ -30,6 +30,12 @@ for size in 900k 1000k 1200k 2M 4M 6400k; do
 	refuses 7 'No space left' vmseed -q --home "$hq" export --media "$caddy" --for dr \
 		"db01=$tmp/db01.img"
 	[ "$(wc -l <"$tmp/err")" = 1 ] || fail 'not one line of error'
+	# Full to the last byte: what is done is done, though it can be noted in the home alone.
+	cat /dev/zero >"$caddy/filler" 2>/dev/null || :
+	says 'custody is kept in the home.*No space left' vmseed --home "$dr" verify --media "$caddy"
+	says 'custody is kept in the home.*No space left' vmseed --home "$dr" import --media "$caddy"
+	grep -q 'receipts .*No space left' "$tmp/err" || fail 'a receipt that has no room is not said'
+	rm "$caddy/filler"
 	more_room medium 64M
 	run vmseed -q --home "$dr" verify --media "$caddy"
 	run vmseed -q --home "$dr" import --media "$caddy"

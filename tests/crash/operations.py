@@ -19,6 +19,7 @@ class Operation:
 
     def __init__(self, name, start, stand):
         self.name, self.start, self.stand = name, start, stand
+        self.noted = True       # custody and receipts are on the medium, where nothing went wrong
 
     def begin(self):
         self.stand.reset(self.start)
@@ -104,7 +105,7 @@ class Export(Operation):
             raise Wrong(f'a reader after the cut has {well} VMs: {done}')
 
     def after(self):
-        self.stand.check_medium_named()
+        self.stand.check_medium_named(self.noted)
         self.stand.check_no_temporary()
         self.promised()
 
@@ -153,6 +154,15 @@ class Import(Operation):
         self.stand.check_replicas({self.generation}, complete=True)
         self.verify_one()
 
+    def check_acknowledged(self):
+        """What is complete is acknowledged on the medium, by as many receipts as whole ones lie
+        there, or more where one was cut short."""
+        for folder in (self.stand.medium / 'vmseed').iterdir():
+            if folder.is_dir():
+                self.stand.check_custody(folder / 'custody')
+                if len(list((folder / 'receipts').glob('*.sealed'))) < len(NAMES):
+                    raise Wrong('an import is not acknowledged on its medium')
+
     def after(self):
         self.stand.check_replicas({self.generation}, complete=True)
         self.stand.check_no_temporary()
@@ -163,6 +173,8 @@ class Import(Operation):
                         f'{sorted(set(tree) ^ set(wanted))}')
         self.turn += 1
         self.verify_one()
+        if self.noted:
+            self.check_acknowledged()
         marks = list((self.stand.dr / 'marks').iterdir())
         if len(marks) != len(NAMES):
             raise Wrong(f'{len(marks)} marks')

@@ -439,8 +439,9 @@ class Stand:
         if left:
             raise Wrong(f'left behind: {left}')
 
-    def check_medium_named(self):
-        """No file on the medium that no commit names, and no commit without its signature."""
+    def check_medium_named(self, noted=True):
+        """No file on the medium that no commit names, and no commit without its signature. Custody
+        is named by none: one entry or another may have been cut short, and the last is whole."""
         for folder in (self.medium / 'vmseed').iterdir():
             if not folder.is_dir():
                 continue
@@ -451,6 +452,23 @@ class Stand:
                 named |= {f'commits/{commit.name}', f'commits/{commit.name}.minisig'}
                 named |= {f'packs/{p["number"]:08}.pack' for p in doc['packs']}
                 named |= {f['path'] for f in doc['files']}
-            there = {str(p.relative_to(folder)) for p in folder.rglob('*') if p.is_file()}
+            there = {str(p.relative_to(folder)) for p in folder.rglob('*') if p.is_file() and
+                     p.parent.name not in ('custody', 'receipts')}
+            if noted:
+                self.check_custody(folder / 'custody')
             if there != named:
                 raise Wrong(f'medium: files beside what commits name: {sorted(there ^ named)}')
+
+    @staticmethod
+    def check_custody(folder):
+        """The last entry is whole, and names the whole one before it."""
+        def whole(entry):
+            signature = entry.with_name(entry.name + '.minisig')
+            return signature.exists() and signature.read_bytes().count(b'\n') == 4
+
+        entries = sorted(folder.glob('*.json'))
+        if not entries or not whole(entries[-1]):
+            raise Wrong(f'custody: no whole entry at the end of {[e.name for e in entries]}')
+        before = [hashlib.sha256(e.read_bytes()).hexdigest() for e in entries[:-1] if whole(e)]
+        if json.loads(entries[-1].read_bytes())['previous'] != (before[-1] if before else None):
+            raise Wrong(f'custody: {entries[-1].name} does not name the entry before it')

@@ -25,7 +25,7 @@ done
 	fail 'a manifest in the clear in a sealed set'
 
 find "$tmp/plain/vmseed" "$tmp/sealed/vmseed" -name '*.json' >"$tmp/documents"
-[ "$(wc -l <"$tmp/documents")" = 7 ] || fail "documents: $(cat "$tmp/documents")"
+[ "$(wc -l <"$tmp/documents")" = 11 ] || fail "documents: $(cat "$tmp/documents")"
 while read -r file; do
 	type=$(json "d['type']" <"$file")
 	[ "$(json "d['key']" <"$file")" = "$key" ] || fail "$file names another key"

@@ -18,6 +18,7 @@
 #include "manifest/manifest.h"
 #include "manifest/receipt.h"
 #include "media/commit.h"
+#include "media/custody.h"
 #include "media/media_internal.h"
 #include "media/medium_internal.h"
 #include "resync/offer.h"
@@ -72,6 +73,17 @@ static int read_receipt(const char *text, size_t len, const char *signature,
 				   seed_signing_key_public(test_key), err);
 
 	seed_receipt_clear(&receipt);
+	return rc;
+}
+
+static int read_custody(const char *text, size_t len, const char *signature,
+			struct seed_error *err)
+{
+	struct seed_custody entry;
+	int rc = seed_custody_open(&entry, text, len, signature, strlen(signature),
+				   seed_signing_key_public(test_key), err);
+
+	seed_custody_clear(&entry);
 	return rc;
 }
 
@@ -151,7 +163,7 @@ static const struct reader {
 	{ SEED_DOC_MEDIUM, read_medium }, { SEED_DOC_VOLUME, read_volume },
 	{ SEED_DOC_COMMIT, read_commit }, { SEED_DOC_SET, NULL }, { SEED_DOC_HISTORY, NULL },
 	{ SEED_DOC_RECEIPT, read_receipt }, { SEED_DOC_OFFER, read_offer },
-	{ SEED_DOC_HELLO, NULL },
+	{ SEED_DOC_CUSTODY, read_custody }, { SEED_DOC_HELLO, NULL },
 };
 #define READERS (sizeof(readers) / sizeof(readers[0]))
 
