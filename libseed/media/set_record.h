@@ -41,7 +41,7 @@ int seed_set_record_find(struct seed_set_record *out, int home, const struct see
  * @record: NULL when the home has none
  *
  * Removes what lies above the record's confirmed commit and does not count: torn commits and
- * signatures, packs and seed files that no valid commit names. Only names that we give are ever
+ * signatures, packs and seed files that no valid commit names, set documents of no valid commit. Only names that we give are ever
  * removed. INTEGRITY, naming the file, when a problem lies at or below it (damage: nothing
  * is swept or added), when a listed file is missing or of another length, or when a commit
  * carries the exporter's own signature and does not fit; MEDIUM when the volume shows less
