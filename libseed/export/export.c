@@ -223,6 +223,11 @@ static bool filled_up(const struct run *run, const struct seed_error *err)
  * unchanged and held is not read again. */
 static int start_over(struct run *run, struct seed_error *err)
 {
+	char name[SEED_QUOTED];
+
+	seed_event_note(run->opt->events, SEED_EVENT_WARNING, "medium %s was filled up by something else: "
+			"what was not safe on it yet is stored again",
+			seed_medium_name(run->target.now->medium, name));
 	if (run->read.writer) {
 		seed_set_writer_give_up(run->read.writer);
 		count_bytes(run);
