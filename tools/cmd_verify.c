@@ -144,8 +144,7 @@ static int check_media(struct cli *cli, const char **dirs, const struct seed_ver
 	struct seed_vec media = { 0 };
 	int rc;
 
-	(void)cli;
-	rc = media_args_open(&media, dirs, opt->trust, err);
+	rc = media_args_open(cli, &media, dirs, opt->trust, err);
 	for (size_t i = 0; rc == 0 && i < media.count; i++) {
 		struct seed_medium *m = *(struct seed_medium **)seed_vec_at(&media, i);
 		char name[SEED_QUOTED];

@@ -10,25 +10,34 @@
 #include "base/cleanup.h"
 #include "import/run_internal.h"
 
+/* A medium may have been taken out, and another put in, since the plan was made. */
+static int open_on(struct import_pack *pack, const struct seed_volume *v, struct seed_error *err)
+{
+	const struct seed_pack_id id = { v->set, v->number, pack->facts->number };
+
+	if (seed_medium_recheck(v->medium, err) < 0)
+		return -1;
+	return pack->table.count
+	       ? seed_pack_reader_open_table(&pack->reader, v->dir, &id, &pack->table, &v->data_key,
+					     true, err)
+	       : seed_pack_reader_open(&pack->reader, v->dir, &id, pack->facts, &v->data_key, true,
+				       err);
+}
+
 int seed_import_open_pack(struct import_pack *pack, struct seed_error *err)
 {
-	const struct seed_volume *v = pack->volume;
-	const struct seed_pack_id id = { v->set, v->number, pack->facts->number };
-	int rc = pack->table.count
-		 ? seed_pack_reader_open_table(&pack->reader, v->dir, &id, &pack->table, &v->data_key,
-					       true, err)
-		 : seed_pack_reader_open(&pack->reader, v->dir, &id, pack->facts, &v->data_key, true,
-					 err);
+	const struct seed_volume *first = pack->volume;
+	int rc = open_on(pack, first, err);
 
+	/* A table that was worked out is this copy's alone: then there are no twins. */
 	for (size_t i = 0; rc < 0 && i < pack->twins.count; i++) {
 		const struct seed_volume **twin = seed_vec_at(&pack->twins, i);
 		struct seed_error why = { 0 };
 
-		rc = seed_pack_reader_open(&pack->reader, (*twin)->dir, &id, pack->facts,
-					   &(*twin)->data_key, true, &why);
+		rc = open_on(pack, *twin, &why);
 		if (rc == 0) {
 			pack->volume = *twin;
-			*twin = v;
+			*twin = first;
 		}
 	}
 	return rc;
