@@ -65,3 +65,26 @@ void set_show_missing(const struct seed_vec *views)
 			printf("Not given: %s, of set %.8s.\n", text, seed_id_text(&view->set, set));
 	}
 }
+
+void set_show_others(const struct seed_set_view *view)
+{
+	char set[SEED_ID_TEXT];
+
+	seed_id_text(&view->set, set);
+	for (size_t i = 0; i < view->places.count; i++) {
+		const struct seed_set_place *place = seed_vec_at(&view->places, i);
+
+		if (place->role == SEED_PLACE_MISSING)
+			printf("set %.8s: volume %u of %u is %s\n", set, place->number, view->highest,
+			       place->member.label);
+	}
+}
+
+const char *set_show_number(const struct seed_set_view *view, const struct seed_volume *v, char *out)
+{
+	if (view && view->highest >= v->number)
+		snprintf(out, 32, "%u of %u", v->number, view->highest);
+	else
+		snprintf(out, 32, "%u", v->number);
+	return out;
+}
