@@ -330,7 +330,7 @@ int seed_build_finish(struct seed_build *b, const struct seed_import_options *op
 		 * next/ waits for what is missing. */
 		if (seed_import_log_fill(b->log, &b->vm->seed->manifest.seed, err) < 0)
 			return -1;
-		return seed_error_set(err, SEED_ERR_INTEGRITY,
+		return seed_error_set(err, *b->vm->lacking ? SEED_ERR_PARTIAL : SEED_ERR_INTEGRITY,
 				      "%llu blocks are missing, so the replica stays at generation %llu; "
 				      "%s%s",
 				      (unsigned long long)missing,

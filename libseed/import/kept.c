@@ -30,18 +30,6 @@ static const struct seed_volume *volume_of(const struct seed_import *plan,
 	return NULL;
 }
 
-static bool is_planned(const struct seed_import *plan, const struct seed_replica *r)
-{
-	for (size_t i = 0; i < plan->vms.count; i++) {
-		const struct seed_manifest *m =
-			&((const struct seed_import_vm *)seed_vec_at(&plan->vms, i))->seed->manifest;
-
-		if (seed_id_equal(&m->site, &r->site) && seed_id_equal(&m->uuid, &r->uuid))
-			return true;
-	}
-	return false;
-}
-
 /* The manifest in @dir, when it is of a set that a volume is given of; else, or when nothing
  * trusted stands there, *@out stays NULL: the replica is judged when something needs it. */
 static void open_kept(struct seed_seed **out, const struct seed_import *plan, int dir,
@@ -88,7 +76,6 @@ static int look_at_replica(const char *name, struct seed_replica *r, const struc
 {
 	SEED_AUTO(seed_seed_closep) struct seed_seed *seed = NULL;
 	struct look *look = arg;
-	bool incomplete;
 
 	(void)name;
 	(void)why;
@@ -98,9 +85,8 @@ static int look_at_replica(const char *name, struct seed_replica *r, const struc
 	look->err = err;
 	if (look_beside(look, r) < 0)
 		return -1;
-	/* One that lacks nothing is only worth saying so where no seed of it lies on the media. */
-	incomplete = r->state == SEED_REPLICA_INCOMPLETE;
-	if (!volume_of(look->plan, &r->set) || (!incomplete && is_planned(look->plan, r)))
+	/* One that lacks nothing does not speak for the media: they may bring a newer seed's blocks. */
+	if (r->state != SEED_REPLICA_INCOMPLETE || !volume_of(look->plan, &r->set))
 		return 0;
 	open_kept(&seed, look->plan, r->dir, r);
 	if (!seed || !seed_id_equal(&seed->manifest.seed, &r->seed))

@@ -89,7 +89,8 @@ four='caddy-1, caddy-2, caddy-3 and caddy-4, volumes 1, 2, 3 and 4 of 5'
 run vmseed -q --home "$tmp/fresh" import $(media 3)
 holds "$tmp/fresh"
 run vmseed --home "$tmp/fresh" verify --replica web01
-says 'here already' vmseed --home "$tmp/fresh" import $(media 2)
+refuses 7 'no seeds here: this is volume 2' vmseed -q --home "$tmp/fresh" import $(media 2)
+says 'here already' vmseed --home "$tmp/fresh" import $(media 5)
 
 # A copy of a medium serves where the first is damaged, at a record or at a pack's end.
 cp -a "$tmp/room-2" "$tmp/room-copy"
