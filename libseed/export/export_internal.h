@@ -6,6 +6,22 @@
 #include "export/export.h"
 #include "export/target.h"
 
+struct seed_export_reading {
+	struct seed_export *plan;
+	const struct seed_export_options *opt;
+	struct seed_pool *pool;
+	size_t depth;
+	struct seed_set_writer *writer;	/* NULL with --no-data */
+	uint32_t commits;		/* of the writer, seen so far */
+	bool set_failed;		/* an error came from the set, not from a source */
+	uint64_t skipped;		/* bytes that were not read, being held and unchanged */
+};
+/* Read each VM that has no verdict yet. What fails of a source is its VM's verdict; what fails of
+ * the set ends the run: -1. */
+int seed_export_read(struct seed_export_reading *run, struct seed_error *err);
+/* Forget what was read, to go over all VMs once more. */
+void seed_export_read_again(struct seed_export_reading *run);
+
 /* Own blocks of every VM that was captured, compared with all VMs this home keeps lists of. */
 int seed_export_own_blocks(struct seed_export *plan, const struct seed_export_options *opt,
 			   struct seed_error *err);

@@ -263,17 +263,23 @@ static void close_full(struct seed_target *t)
 	}
 }
 
+/* One line; more is said by who ends the run, or asks. */
 static void say_full(const struct seed_target *t, char *out, size_t size)
 {
-	char name[SEED_QUOTED], added[32];
+	char name[SEED_QUOTED], text[32];
+	uint64_t added = 0;
 
+	for (size_t i = 0; i < t->volumes.count; i++)
+		added += (*(struct seed_target_volume **)seed_vec_at(&t->volumes, i))->added;
 	seed_medium_name(t->now->medium, name);
-	seed_size_text(t->now->added, added);
-	if (t->now->added)
-		snprintf(out, size, "medium %s is full: %s of this run are safe on it, as volume %u",
-			 name, added, t->now->record.volume);
-	else
+	seed_size_text(added, text);
+	if (!added)
 		snprintf(out, size, "medium %s is full: nothing of this run fits on it", name);
+	else if (t->volumes.count == 1)
+		snprintf(out, size, "medium %s is full: %s of this run are safe on it", name, text);
+	else
+		snprintf(out, size, "medium %s is full, as the %zu before it: %s of this run are safe "
+			 "on them", name, t->volumes.count - 1, text);
 }
 
 static int ask(struct seed_target *t, struct seed_error *err)

@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "doc/home_doc.h"
 #include "media/media_internal.h"
+#include "media/medium_internal.h"
 
 #define RECORD_MAX 16384u
 #define RECORD_NAME 64		/* "sets/", an id, "-0002", ".json" */
@@ -60,6 +61,8 @@ static void take_label(struct seed_set_record *out, struct seed_json_reader *r)
 	if (!seed_json_has(r, "label"))
 		return;
 	label = seed_json_take_text(r, "label", SEED_LABEL_MAX);
+	if (!r->failed && !seed_label_valid(label))
+		seed_json_refuse(r, "label", "not a label");
 	if (!r->failed)
 		snprintf(out->label, sizeof(out->label), "%s", label);
 }
