@@ -55,7 +55,7 @@ mount -o loop "$tmp/ext4.img" "$tmp/loop"
 make_medium "$tmp/loop"
 refuses 7 'No space left|is full' vmseed -q --home "$hq" export --media "$tmp/loop" --for dr \
 	"db01=$tmp/db01.img"
-fails_with 7 'no finished seed' vmseed -q --home "$dr" import --media "$tmp/loop"
+fails_with 7 'no finished seed|no seeds here' vmseed -q --home "$dr" import --media "$tmp/loop"
 umount "$tmp/loop"
 
 # The store: what fits is imported, what does not is refused before anything is written.
