@@ -36,7 +36,7 @@ int media_args_open(struct cli *cli, struct seed_vec *out, const char *const *di
 			return -1;
 		other = same_as(out, m);
 		if (other) {
-			cli_note(cli, "%s is the same medium as %s: it is read once",
+			cli_note(cli, "%s is the same medium as %s: it is used once",
 				 seed_quote(m->path, path, sizeof(path)),
 				 seed_quote(other->path, first, sizeof(first)));
 			seed_medium_close(m);
