@@ -230,6 +230,7 @@ static int start_over(struct run *run, struct seed_error *err)
 		run->before = run->plan->totals;
 		seed_set_writer_close(seed_steal(&run->read.writer));
 	}
+	seed_target_recover(&run->target);
 	if (go_on(run, err) < 0)
 		return -1;
 	seed_event_note(run->opt->events, SEED_EVENT_WARNING, "medium %s filled up too early: what was not "

@@ -16,6 +16,7 @@
 #define PACK_COST 16384u	/* header, trailer, the index as a record, a file's rounding */
 #define BLOCK_COST 128u		/* beside its bytes: index, a share of its record's frame and entry */
 #define FEW_RECORDS 4u		/* no pack is begun for less, unless it is the last one */
+#define BUFFERED ((uint64_t)32 << 20)	/* bytes that pack writers hold back, tails included */
 
 static uint64_t cost_of_pack(uint32_t records)
 {
@@ -66,14 +67,24 @@ static int drain(struct seed_set_writer *w, struct seed_error *err)
 	return failed ? seed_set_failure(w, err) : 0;
 }
 
-static uint32_t unkept(struct seed_set_writer *w)
+/* Bytes that were handed over and may not lie in a file yet, at most. */
+static uint64_t under_way(struct seed_set_writer *w)
 {
-	uint32_t n;
+	bool any;
 
 	pthread_mutex_lock(&w->lock);
-	n = w->unkept;
+	any = w->unkept > 0;
 	pthread_mutex_unlock(&w->lock);
-	return n;
+	return any ? (w->opt.depth + 2) * RECORD_COST + BUFFERED : 0;
+}
+
+/* A whole pack fits, or all that is left does. */
+static bool is_plenty(const struct seed_set_writer *w, uint64_t room)
+{
+	const struct seed_set_roll *roll = w->opt.roll;
+
+	return room >= cost_of_pack(SEED_PACK_RECORDS) ||
+	       room >= cost_of_blocks(roll->left(roll->arg) + w->waiting);
 }
 
 int seed_set_writer_roll(struct seed_set_writer *w, struct seed_error *err)
@@ -97,19 +108,19 @@ int seed_set_pack_limit(struct seed_set_writer *w, uint32_t *out, struct seed_er
 	if (!roll)
 		return 0;
 	for (;;) {
-		/* With what is under way at its worst: nothing that comes of it can be different
-		 * after waiting. */
+		uint64_t pending = under_way(w);
+
+		/* What is plenty now is plenty after waiting as well. */
 		if (roll->room(roll->arg, &room, err) < 0)
 			return -1;
-		if (room / (1 + unkept(w)) >= cost_of_pack(SEED_PACK_RECORDS))
+		if (room >= pending && is_plenty(w, room - pending))
 			return 0;
 		if (drain(w, err) < 0 || roll->room(roll->arg, &room, err) < 0)
 			return -1;
-		*out = records_in(room);
-		if (*out >= FEW_RECORDS)
+		if (is_plenty(w, room))
 			return 0;
-		if (room >= cost_of_blocks(roll->left(roll->arg) + w->waiting)) {
-			*out = FEW_RECORDS;
+		if (records_in(room) >= FEW_RECORDS) {
+			*out = records_in(room);
 			return 0;
 		}
 		if (seed_set_writer_roll(w, err) < 0)

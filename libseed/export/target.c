@@ -212,6 +212,19 @@ static int open_known(struct seed_volume **out, struct seed_set_record *record,
 	return 0;
 }
 
+void seed_target_recover(struct seed_target *t)
+{
+	struct seed_target_volume *now = t->now;
+	struct seed_volume *v = NULL;
+	struct seed_error ignored = { 0 };
+
+	if (now->record.reserved == now->record.confirmed ||
+	    open_known(&v, &now->record, now->medium, t->opt, &ignored) < 0 || !v)
+		return;
+	seed_volume_close(now->volume);
+	now->volume = v;
+}
+
 static int take_forgotten(struct seed_target *t, struct candidate *c, struct seed_error *err)
 {
 	const struct seed_volume *v = c->forgotten;

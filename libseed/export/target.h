@@ -68,6 +68,9 @@ int seed_target_open(struct seed_target *t, struct seed_export *plan,
 void seed_target_close(struct seed_target *t);
 static inline void seed_target_closep(struct seed_target *t) { seed_target_close(t); }
 
+/* A commit to @now may have failed, and nobody has its volume open: what lies there is looked at, and
+ * swept or taken. Where that cannot be done, the next run does it. */
+void seed_target_recover(struct seed_target *t);
 /* @now is full: another one takes its place. MEDIUM, with the way on, when there is none. */
 int seed_target_next(struct seed_target *t, struct seed_error *err);
 /* Bytes that packs may still take on @now; what is kept for the run's end left out. */

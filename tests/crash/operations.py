@@ -9,13 +9,17 @@ import struct
 
 from stand import BLOCK, CONTENT, NAMES, Wrong
 
+OVER_TWO = 'export-over-two'       # needs the right to mount
 MEDIUM_EMPTY = 7        # no finished seed on it
-TORN_COMMIT = re.compile(r'vmseed: \w+: set [0-9a-f]{8}:? commits/[0-9]{8}\.json: ')
+TORN_COMMIT = re.compile(r'vmseed: \w+: ("[^"]+" )?set [0-9a-f]{8}:? commits/[0-9]{8}\.json: ')
 
 
 class Operation:
     """@between: nothing that was good before is lost. @after: as an undisturbed run leaves it.
-    @promised: what a run that said so has made durable."""
+    @promised: what a run that said so has made durable. @stride: a full sweep looks at every one of
+    so many calls."""
+
+    stride = 1
 
     def __init__(self, name, start, stand):
         self.name, self.start, self.stand = name, start, stand
@@ -127,7 +131,10 @@ class Export(Operation):
 
 
 class ExportOverTwo(Export):
-    """The first medium is too small, so that the set goes on on the second."""
+    """The first medium is too small, so that the set goes on on the second. Its disks are larger, and
+    most of its calls are those of any export."""
+
+    stride = 5
 
     def begin(self):
         super().begin()
@@ -302,7 +309,7 @@ class Fill(Resync):
 
 
 def all_of(stand):
-    over_two = ([ExportOverTwo(stand, 'export-over-two', 'two', 4)] if stand.can_mount() else [])
+    over_two = [ExportOverTwo(stand, OVER_TWO, 'two', 4)] if stand.can_mount() else []
     return [
         Prepare(stand),
         Export(stand, 'export', 'prepared', 1),

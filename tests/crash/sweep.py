@@ -18,7 +18,7 @@ import pathlib
 import random
 import sys
 
-from operations import all_of
+from operations import OVER_TWO, all_of
 from stand import Stand, Wrong
 
 MINIMUM = pathlib.Path(__file__).with_name('minimum.json')
@@ -121,7 +121,7 @@ class Sweep:
             return True
         # The read-back syncs what was synced before; a read-only file system may refuse that.
         return (shim['ERRNO'] == errno.EROFS and op == 'sync' and
-                path.startswith(str(self.stand.medium)))
+                path.startswith((str(self.stand.medium), str(self.stand.second))))
 
     def call_at(self, number):
         for line in self.stand.log.read_text().splitlines():
@@ -218,6 +218,7 @@ class Sweep:
             if self.only and operation.name != self.only:
                 continue
             self.step = self.every_resync if operation.name.startswith('resync') else self.every
+            self.step *= operation.stride
             if self.kind == 'fault' and operation.name in ALIKE:
                 continue
             before = self.points
@@ -233,6 +234,9 @@ class Sweep:
         if self.narrow:
             return 0
         minimum = json.loads(MINIMUM.read_text())[self.kind]
+        if OVER_TWO not in self.counts:
+            print(f'{OVER_TWO}: left out, nothing can be mounted here')
+            minimum.pop(OVER_TWO, None)
         few = [f'{name}: {self.counts.get(name, 0)} points, at least {least} expected'
                for name, least in minimum.items() if self.counts.get(name, 0) < least]
         print('\n'.join(few), end='\n' if few else '')

@@ -302,6 +302,33 @@ static void forgotten_volumes_are_found(void **state)
 	end(&g);
 }
 
+/* Its signature was never written, or it lies there whole: either way the volume is as it says. */
+static void after_a_failed_commit_what_lies_there_decides(void **state)
+{
+	struct fixture *f = *state;
+	struct given g;
+
+	open_target(&g, f, names("red"));
+	add_pack(&g, false);
+	g.target.now->record.reserved = 2;
+	put_pack(g.target.now->volume, 2);
+	put_file(g.target.now->volume, "commits/00000002.json", 100);
+	seed_target_recover(&g.target);
+	assert_int_equal(g.target.now->record.confirmed, 1);
+	assert_int_equal(g.target.now->volume->packs.count, 1);
+	assert_false(seed_path_exists(g.target.now->volume->dir, "packs/00000002.pack"));
+	assert_false(seed_path_exists(g.target.now->volume->dir, "commits/00000002.json"));
+	add_pack(&g, false);
+	assert_int_equal(g.target.now->record.confirmed, 3);
+	g.target.now->record.confirmed = 1;		/* as if the end was not seen */
+	g.target.now->record.confirmed_digest =
+		((struct seed_volume_link *)seed_vec_at(&g.target.now->volume->links, 0))->digest;
+	seed_target_recover(&g.target);
+	assert_int_equal(g.target.now->record.confirmed, 3);
+	assert_int_equal(g.target.now->volume->packs.count, 2);
+	end(&g);
+}
+
 static void when_all_are_full_another_one_is_asked_for(void **state)
 {
 	struct fixture *f = *state;
@@ -342,6 +369,7 @@ int main(void)
 		fixture_test(a_torn_volume_is_made_again_under_its_number),
 		fixture_test(two_sets_are_refused_and_both_named),
 		fixture_test(forgotten_volumes_are_found),
+		fixture_test(after_a_failed_commit_what_lies_there_decides),
 		fixture_test(when_all_are_full_another_one_is_asked_for),
 		fixture_test(without_another_one_the_way_on_is_said),
 	};
