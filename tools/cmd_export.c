@@ -341,7 +341,7 @@ static int open_media(struct cli *cli, const struct export_args *a, struct seed_
 	for (const char **dir = a->media; *dir; dir++) {
 		struct seed_error why = { 0 };
 
-		if (media_args_open(cli, media, (const char *const[]){ *dir, NULL }, next->trust, &why) < 0 &&
+		if (media_args_open(media, (const char *const[]){ *dir, NULL }, next->trust, &why) < 0 &&
 		    (!a->wait || why.kind != SEED_ERR_MEDIUM || (!dir[1] && !media->count))) {
 			*err = why;
 			return -1;
