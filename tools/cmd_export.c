@@ -341,7 +341,7 @@ static int open_media(struct cli *cli, const struct export_args *a, struct seed_
 	for (const char **dir = a->media; *dir; dir++) {
 		struct seed_error why = { 0 };
 
-		if (media_args_open(media, (const char *const[]){ *dir, NULL }, next->trust, &why) < 0 &&
+		if (media_args_open(cli, media, (const char *const[]){ *dir, NULL }, next->trust, &why) < 0 &&
 		    (!a->wait || why.kind != SEED_ERR_MEDIUM || (!dir[1] && !media->count))) {
 			*err = why;
 			return -1;
@@ -438,9 +438,9 @@ int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "VM...",
-			.about = "Export VMs to one medium or several. A VM is a libvirt definition, or "
-				 "NAME=DISK[,DISK...]\nwith raw images or block devices. VMs should be shut "
-				 "down, or their disks be\nsnapshots.",
+			.about = "Export VMs to one medium or several. A VM is a libvirt definition, or\n"
+				 "NAME=DISK[,DISK...] with raw images or block devices. VMs should be shut\n"
+				 "down, or their disks be snapshots.",
 			.examples = {
 				"vmseed export --media /media/caddy --for dr web01.xml db01.xml",
 				"vmseed export --media /media/caddy1 --media /media/caddy2 --for dr *.xml",

@@ -252,7 +252,7 @@ static int run_import(struct cli *cli, const char **dirs, const char *store_path
 	    open_store(cli, opt.home, store_path, &store, &where, err) < 0)
 		return -1;
 	opt.store = store;
-	if (media_args_open_once(cli, &media, dirs, opt.trust, err) < 0) {
+	if (media_args_open(cli, &media, dirs, opt.trust, err) < 0) {
 		media_args_close(&media);
 		return -1;
 	}

@@ -168,7 +168,7 @@ static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_o
 
 	if (make_scratch(&opt->scratch, scratch, err) < 0)
 		return -1;
-	rc = media_args_open_once(cli, &media, dirs, opt->trust, err);
+	rc = media_args_open(cli, &media, dirs, opt->trust, err);
 	if (rc == 0)
 		rc = seed_verify_media(&v, &media, opt, err);
 	if (rc == 0) {

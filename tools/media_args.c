@@ -23,46 +23,30 @@ static const struct seed_medium *same_as(const struct seed_vec *media, const str
 	return NULL;
 }
 
-/* @cli NULL: twice is refused. */
-static int open_one(struct cli *cli, struct seed_vec *out, const char *dir,
+int media_args_open(struct cli *cli, struct seed_vec *out, const char *const *dirs,
 		    const struct seed_trust *trust, struct seed_error *err)
 {
 	char path[SEED_QUOTED], first[SEED_QUOTED];
-	const struct seed_medium *other;
-	struct seed_medium *m;
-	int rc = 0;
 
-	if (seed_medium_open(&m, dir, trust, err) < 0)
-		return -1;
-	seed_quote(m->path, path, sizeof(path));
-	other = same_as(out, m);
-	if (other && cli)
-		cli_note(cli, "%s is the same medium as %s: it is read once", path,
-			 seed_quote(other->path, first, sizeof(first)));
-	else if (other)
-		rc = seed_error_set(err, SEED_ERR_USAGE, "--media %s: this medium is named twice", path);
-	else if (!seed_vec_push(out, sizeof(m), &m))
-		rc = seed_error_sys(err, ENOMEM, "media");
-	if (other || rc < 0)
-		seed_medium_close(m);
-	return rc;
-}
+	for (; *dirs; dirs++) {
+		const struct seed_medium *other;
+		struct seed_medium *m;
 
-int media_args_open(struct seed_vec *out, const char *const *dirs, const struct seed_trust *trust,
-		    struct seed_error *err)
-{
-	for (; *dirs; dirs++)
-		if (open_one(NULL, out, *dirs, trust, err) < 0)
+		if (seed_medium_open(&m, *dirs, trust, err) < 0)
 			return -1;
-	return 0;
-}
-
-int media_args_open_once(struct cli *cli, struct seed_vec *out, const char *const *dirs,
-			 const struct seed_trust *trust, struct seed_error *err)
-{
-	for (; *dirs; dirs++)
-		if (open_one(cli, out, *dirs, trust, err) < 0)
-			return -1;
+		other = same_as(out, m);
+		if (other) {
+			cli_note(cli, "%s is the same medium as %s: it is used once",
+				 seed_quote(m->path, path, sizeof(path)),
+				 seed_quote(other->path, first, sizeof(first)));
+			seed_medium_close(m);
+			continue;
+		}
+		if (!seed_vec_push(out, sizeof(m), &m)) {
+			seed_medium_close(m);
+			return seed_error_sys(err, ENOMEM, "media");
+		}
+	}
 	return 0;
 }
 

@@ -7,12 +7,9 @@
 #include "media/medium.h"
 
 /* Opens every DIR of @dirs (NULL-terminated) into @out (struct seed_medium *). The same folder
- * named twice is USAGE. */
-int media_args_open(struct seed_vec *out, const char *const *dirs, const struct seed_trust *trust,
-		    struct seed_error *err);
-/* For reading: the same folder named twice is said and used once. */
-int media_args_open_once(struct cli *cli, struct seed_vec *out, const char *const *dirs,
-			 const struct seed_trust *trust, struct seed_error *err);
+ * named twice is said and used once. */
+int media_args_open(struct cli *cli, struct seed_vec *out, const char *const *dirs,
+		    const struct seed_trust *trust, struct seed_error *err);
 void media_args_close(struct seed_vec *media);
 
 #endif

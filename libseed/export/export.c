@@ -197,8 +197,9 @@ static int write_set(struct run *run, struct seed_error *err)
 	if (!any_captured(run->plan))
 		return 0;
 	phase(run, "committing", 0);
-	if (seed_export_own_blocks(run->plan, run->opt, err) < 0 ||
-	    find_room_to_finish(run, err) < 0)
+	if (seed_export_own_blocks(run->plan, run->opt, err) < 0)
+		return seed_set_home_failed(err);
+	if (find_room_to_finish(run, err) < 0)
 		return -1;
 	return seed_export_finish(run->plan, &run->target,
 				  run->read.writer ? seed_set_writer_packs(run->read.writer) : &none,
@@ -207,15 +208,11 @@ static int write_set(struct run *run, struct seed_error *err)
 
 /* ---- when there was no room after all ---- */
 
-/* Somebody else writes to the medium too, or a file system needs more than it said: what the error
- * says is of the medium and not of the home if there is hardly any room left for a pack. */
+/* Somebody else writes to the medium too, or a file system needs more than it said. */
 static bool filled_up(const struct run *run, const struct seed_error *err)
 {
-	uint64_t free;
-
 	return run->read.set_failed && !run->named && err->kind == SEED_ERR_MEDIUM &&
-	       (err->sys_errno == ENOSPC || err->sys_errno == EDQUOT) &&
-	       seed_target_free(&run->target, &free, NULL) == 0 && free < SEED_PACK_MAX / 2;
+	       (err->sys_errno == ENOSPC || err->sys_errno == EDQUOT);
 }
 
 /* The attempt is dead. What it had read back is committed, what it had not leaves the
@@ -225,9 +222,7 @@ static int start_over(struct run *run, struct seed_error *err)
 {
 	char name[SEED_QUOTED];
 
-	seed_event_note(run->opt->events, SEED_EVENT_WARNING, "medium %s was filled up by something else: "
-			"what was not safe on it yet is stored again",
-			seed_medium_name(run->target.now->medium, name));
+	seed_medium_name(run->target.now->medium, name);
 	if (run->read.writer) {
 		seed_set_writer_give_up(run->read.writer);
 		count_bytes(run);
@@ -237,6 +232,8 @@ static int start_over(struct run *run, struct seed_error *err)
 	}
 	if (go_on(run, err) < 0)
 		return -1;
+	seed_event_note(run->opt->events, SEED_EVENT_WARNING, "medium %s filled up too early: what was not "
+			"safe on it yet is stored again", name);
 	seed_export_read_again(&run->read);
 	return 0;
 }

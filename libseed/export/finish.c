@@ -230,8 +230,8 @@ static int finish_vm(struct finish *f, struct seed_export_vm *vm, struct seed_er
 	seed_manifest_init(&m);
 	rc = seed_random_id(&vm->seed, err);
 	look_back(f, vm);
-	if (rc == 0)
-		rc = seed_source_vm_next_generation(vm->kept, err);
+	if (rc == 0 && seed_source_vm_next_generation(vm->kept, err) < 0)
+		rc = seed_set_home_failed(err);
 	if (rc == 0) {
 		vm->generation = vm->kept->generation;
 		snprintf(folder, sizeof(folder), "seeds/%s", seed_id_text(&vm->seed, id));
@@ -385,8 +385,8 @@ int seed_export_finish(struct seed_export *plan, struct seed_target *t, const st
 
 		vm->done = !vm->err.kind;
 		/* A set of manifests alone gives nobody the blocks. */
-		if (vm->done && opt->data)
-			rc = note_sent(vm, err);
+		if (vm->done && opt->data && note_sent(vm, err) < 0)
+			rc = seed_set_home_failed(err);
 	}
 	seed_vec_free(&f.files);
 	seed_vec_free(&f.seeds);

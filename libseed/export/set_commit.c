@@ -42,6 +42,15 @@ static int write_set_doc(const struct seed_volume *volume, uint32_t number,
 	return rc;
 }
 
+int seed_set_home_failed(struct seed_error *err)
+{
+	int errnum = err ? err->sys_errno : 0;
+
+	if (errnum && err->kind == SEED_ERR_MEDIUM)
+		seed_error_set(err, SEED_ERR_MEDIUM, "%s: %s", err->text, strerror(errnum));
+	return -1;
+}
+
 int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record *record,
 		    const struct seed_site *own, const struct seed_set_change *change,
 		    struct seed_error *err)
@@ -58,7 +67,7 @@ int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record
 	 * again. A crash after this line costs one number. */
 	record->reserved = number;
 	if (seed_set_record_write(home, record, err) < 0)
-		return -1;
+		return seed_set_home_failed(err);
 	if (change->full && change->others && change->others->count &&
 	    write_set_doc(volume, number, change->others, own, err) < 0)
 		return -1;
@@ -69,5 +78,5 @@ int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record
 	 * finds it, sees that it verifies, and takes it. */
 	record->confirmed = number;
 	record->confirmed_digest = volume->last_digest;
-	return seed_set_record_write(home, record, err);
+	return seed_set_record_write(home, record, err) < 0 ? seed_set_home_failed(err) : 0;
 }

@@ -94,6 +94,10 @@ static inline void seed_set_writer_closep(struct seed_set_writer **w)
 	seed_set_writer_close(*w);
 }
 
+/* An error of the home, and not of the medium: when there is no room it is the home's, said in the
+ * text alone, so that nobody takes the medium for full. Returns -1. */
+int seed_set_home_failed(struct seed_error *err);
+
 struct seed_set_change {		/* what a commit says */
 	bool full;
 	const struct seed_vec *packs, *files, *seeds;

@@ -162,7 +162,7 @@ with open(f'{tmp}/m1/filler', 'wb', buffering=0) as filler:
     except OSError:
         pass
 said = run.communicate()[1]
-if run.returncode != 0 or 'filled up' not in said:
+if run.returncode != 0 or 'filled up too early' not in said:
     sys.exit(f'exit {run.returncode}: {said}')
 END2
 imports_from m1 m2

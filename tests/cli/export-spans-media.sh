@@ -109,8 +109,6 @@ medium m7 16M
 run vmseed -q --home "$hq" export --media "$tmp/m7" --for dr --no-data "web01=$tmp/web01.img"
 refuses 2 '"caddy-m1" has volume 1 of set .* "caddy-m7" volume 1 of set' vmseed -q --home "$hq" export \
 	--media "$tmp/m1" --media "$tmp/m7" --for dr "web01=$tmp/web01.img"
-refuses 2 'named twice|one of them' vmseed -q --home "$hq" export --media "$tmp/m1" \
-	--media "$tmp/m1" --for dr "web01=$tmp/web01.img"
 unmount
 
 # Full, and no next medium: exit 7 and the way on. What was committed is not read again.
