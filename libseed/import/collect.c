@@ -44,7 +44,9 @@ static int lose_items(struct import_run *run, const struct import_record *r, str
 	}
 	seed_event_note(run->opt->events, SEED_EVENT_WARNING,
 			"%spack %08u: record %u %s: %llu blocks are missing from their replicas",
-			seed_import_medium_prefix(run, r->pack->volume, medium), r->pack->facts->number, r->number, r->why.text, (unsigned long long)lost);
+			seed_import_medium_prefix(run, r->pack->volume, medium),
+			r->pack->facts->number, r->number, r->why.text,
+			(unsigned long long)lost);
 	return 0;
 }
 

@@ -48,7 +48,8 @@ int seed_set_record_find(struct seed_set_record *out, int home, const struct see
  *
  * Removes what lies above the record's confirmed commit and does not count: torn commits and
  * signatures, packs and seed files that no valid commit names, set documents of no valid commit.
- * Only names that we give are ever removed. INTEGRITY, naming the file, when a problem lies at or below it (damage: nothing
+ * Only names that we give are ever removed. INTEGRITY, naming the file, when a problem lies at
+ * or below it (damage: nothing
  * is swept or added), when a listed file is missing or of another length, or when a commit
  * carries the exporter's own signature and does not fit; MEDIUM when the volume shows less
  * than was confirmed (rolled back), or cannot be written to. Without a record nothing is ever

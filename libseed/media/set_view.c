@@ -303,7 +303,8 @@ char *seed_set_view_lacking(const struct seed_set_view *view, char *out)
 	return out;
 }
 
-char *seed_set_place_remark(const struct seed_set_place *place, enum seed_error_kind *kind, char *out)
+char *seed_set_place_remark(const struct seed_set_place *place, enum seed_error_kind *kind,
+			    char *out)
 {
 	*kind = SEED_ERR_NONE;
 	*out = '\0';

@@ -59,6 +59,7 @@ char *seed_set_view_lacking(const struct seed_set_view *view, char *out);
 
 /* What is to be said about a place, "" when nothing; @out holds SEED_PLACES_TEXT. *@kind is NONE
  * when it is no fault: IDENTITY for OLDER, INTEGRITY for another history. */
-char *seed_set_place_remark(const struct seed_set_place *place, enum seed_error_kind *kind, char *out);
+char *seed_set_place_remark(const struct seed_set_place *place, enum seed_error_kind *kind,
+			    char *out);
 
 #endif
