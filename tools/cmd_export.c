@@ -38,10 +38,11 @@ static int check_args(const struct export_args *a, struct seed_error *err)
 		return -1;
 	if (!a->site == !a->plaintext)
 		return seed_error_set(err, SEED_ERR_USAGE,
-				      a->site ? "--for seals and --plaintext does not: give one of them"
-					      : "say for whom with --for SITE ('vmseed key list' shows the "
-						"sites), or --plaintext to leave the data readable by "
-						"whoever holds the medium");
+				      a->site ? "--for seals and --plaintext does not: give one of "
+						"them" :
+						"say for whom with --for SITE ('vmseed key list' "
+						"shows the sites), or --plaintext to leave the "
+						"data readable by whoever holds the medium");
 	return 0;
 }
 
@@ -60,7 +61,8 @@ static int read_defs(struct cli *cli, struct seed_vec *defs, const char **names,
 
 	if (uuid_text && seed_uuid_parse(&uuid, uuid_text, err) < 0) {
 		err->kind = SEED_ERR_USAGE;
-		return seed_error_prefix(err, "--uuid %s", seed_quote(uuid_text, quoted, sizeof(quoted)));
+		return seed_error_prefix(err, "--uuid %s",
+					 seed_quote(uuid_text, quoted, sizeof(quoted)));
 	}
 	if (uuid_text && names[1])
 		return seed_error_set(err, SEED_ERR_USAGE, "--uuid is for a single VM");
@@ -132,15 +134,18 @@ static int print_table(const struct cli *cli, const struct seed_export *x, struc
 		snprintf(gen, sizeof(gen), "%" PRIu64, vm->generation);
 		snprintf(disks, sizeof(disks), "%zu", vm->disks.count);
 		out_table_row(table, (const char *[]){
-			out_name(vm->def->name, name, sizeof(name)),
-			vm->done ? gen : NULL,
-			disks,
-			known ? seed_size_text(vm_size(vm), size) : NULL,
-			known ? seed_size_text(vm_data(vm), data) : NULL,
-			vm->done ? seed_captured_name(vm->captured) : NULL,
-			vm->err.kind ? verdict_text(&vm->err, result, sizeof(result))
-				     : plan ? "would be exported" : vm->done ? "exported" : "not reached",
-		});
+					     out_name(vm->def->name, name, sizeof(name)),
+					     vm->done ? gen : NULL,
+					     disks,
+					     known ? seed_size_text(vm_size(vm), size) : NULL,
+					     known ? seed_size_text(vm_data(vm), data) : NULL,
+					     vm->done ? seed_captured_name(vm->captured) : NULL,
+					     vm->err.kind ? verdict_text(&vm->err, result,
+									 sizeof(result)) :
+					     plan	  ? "would be exported" :
+					     vm->done	  ? "exported" :
+							    "not reached",
+				     });
 		out_table_mood(table, 6, mood_of(vm, plan));
 	}
 	return out_table_print(table, err);
@@ -193,10 +198,13 @@ static void print_summary(const struct seed_export *x, const struct export_args 
 	else
 		snprintf(where, sizeof(where), "%zu media", x->volumes.count);
 	printf("\n%s set %.8s on %s: %s added in %u pack%s, read back%s.\n"
-	       "%s read from the disks; %" PRIu64 " blocks stored, %" PRIu64 " were there already.\n",
+	       "%s read from the disks; %" PRIu64 " blocks stored, %" PRIu64
+	       " were there already.\n",
 	       x->new_set ? "New" : "Same", seed_id_text(&x->set, set), where,
-	       seed_size_text(x->added_bytes, added), x->totals.packs, x->totals.packs == 1 ? "" : "s",
-	       x->totals.cached ? " (from memory: this file system cannot be read past its cache)" : "",
+	       seed_size_text(x->added_bytes, added), x->totals.packs,
+	       x->totals.packs == 1 ? "" : "s",
+	       x->totals.cached ? " (from memory: this file system cannot be read past its cache)" :
+				  "",
 	       seed_size_text(x->bytes_read, read), x->totals.new_blocks, x->totals.held_blocks);
 	if (!one)
 		print_volumes(x);
@@ -287,11 +295,15 @@ static void warn_changed(struct cli *cli, const struct seed_export *x)
 		char name[SEED_QUOTED];
 
 		if (vm->done && vm->captured == SEED_CAPTURED_CHANGED)
-			cli_warn(cli, "%s changed while it was read: its seed is a base for a resync, not a "
-				 "copy to start", out_name(vm->def->name, name, sizeof(name)));
+			cli_warn(cli,
+				 "%s changed while it was read: its seed is a base for a resync, "
+				 "not a copy to start",
+				 out_name(vm->def->name, name, sizeof(name)));
 		else if (vm->done && vm->captured == SEED_CAPTURED_UNPROVEN)
-			cli_warn(cli, "%s could not be held while it was read: make sure that it was not "
-				 "running", out_name(vm->def->name, name, sizeof(name)));
+			cli_warn(cli,
+				 "%s could not be held while it was read: make sure that it was "
+				 "not running",
+				 out_name(vm->def->name, name, sizeof(name)));
 	}
 }
 
@@ -341,13 +353,15 @@ static int open_media(struct cli *cli, const struct export_args *a, struct seed_
 	for (const char **dir = a->media; *dir; dir++) {
 		struct seed_error why = { 0 };
 
-		if (media_args_open(cli, media, (const char *const[]){ *dir, NULL }, next->trust, &why) < 0 &&
+		if (media_args_open(cli, media, (const char *const[]){*dir, NULL}, next->trust,
+				    &why) < 0 &&
 		    (!a->wait || why.kind != SEED_ERR_MEDIUM || (!dir[1] && !media->count))) {
 			*err = why;
 			return -1;
 		}
 		if (why.kind)
-			cli_note(cli, "%s; it is looked for again when there is no room left", why.text);
+			cli_note(cli, "%s; it is looked for again when there is no room left",
+				 why.text);
 	}
 	for (size_t i = 0; i < media->count; i++) {
 		if (next_medium_seen(next, *(struct seed_medium **)seed_vec_at(media, i), err) < 0)
@@ -373,7 +387,8 @@ static int export_to(struct cli *cli, const struct export_args *a, struct seed_e
 	rc = cli->dry_run ? seed_export_verdict(x, err) :
 	     seed_export_run(x, media.items, media.count, opt, err);
 	/* What is wrong with the whole run says more than a table of VMs not reached. */
-	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json && x->vms.count == 1)
+	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json &&
+	    x->vms.count == 1)
 		return -1;
 	if (show(cli, x, a, &shown) < 0) {
 		if (rc == 0)
@@ -429,7 +444,8 @@ int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *
 		  "do not seal: whoever holds the medium can read the data", NULL },
 		{ "no-data", 0, POPT_ARG_NONE, &a.no_data, 0,
 		  "manifests and digest lists alone: an order form", NULL },
-		{ "exclude-disk", 0, POPT_ARG_ARGV, &a.exclude, 0, "leave out the disk in SLOT", "SLOT" },
+		{ "exclude-disk", 0, POPT_ARG_ARGV, &a.exclude, 0,
+		  "leave out the disk in SLOT", "SLOT" },
 		{ "wait", 0, POPT_ARG_NONE, &a.wait, 0,
 		  "when all media are full, wait for another one at a DIR of --media", NULL },
 		{ "uuid", 0, POPT_ARG_STRING, &a.uuid, 0, "the id of a single NAME=DISK", "UUID" },
@@ -438,13 +454,17 @@ int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "VM...",
-			.about = "Export VMs to one medium or several. A VM is a libvirt definition, or\n"
-				 "NAME=DISK[,DISK...] with raw images or block devices. VMs should be shut\n"
+			.about = "Export VMs to one medium or several. A VM is a libvirt "
+				 "definition, or\n"
+				 "NAME=DISK[,DISK...] with raw images or block devices. VMs should "
+				 "be shut\n"
 				 "down, or their disks be snapshots.",
 			.examples = {
 				"vmseed export --media /media/caddy --for dr web01.xml db01.xml",
-				"vmseed export --media /media/caddy1 --media /media/caddy2 --for dr *.xml",
-				"vmseed export --media /media/caddy --plaintext web01=/dev/vg0/web01" } });
+				"vmseed export --media /media/caddy1 --media /media/caddy2 --for "
+				"dr *.xml",
+				"vmseed export --media /media/caddy --plaintext "
+				"web01=/dev/vg0/web01" } });
 
 	if (cli_parse(cli, ctx, err) < 0 || check_args(&a, err) < 0 ||
 	    cli_need_args(ctx, 1, CLI_ANY, err) < 0)

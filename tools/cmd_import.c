@@ -59,8 +59,9 @@ static const char *verdict_of(const struct seed_import_vm *vm, bool plan, char *
 		snprintf(out, size, "%s; blocks may be missing: they may be on %s", planned(vm),
 			 vm->lacking);
 	else if (!plan && vm->done && vm->missing_blocks && *vm->lacking)
-		snprintf(out, size, "%s: %" PRIu64 " block%s missing: they may be on %s", result(vm),
-			 vm->missing_blocks, vm->missing_blocks == 1 ? "" : "s", vm->lacking);
+		snprintf(out, size, "%s: %" PRIu64 " block%s missing: they may be on %s",
+			 result(vm), vm->missing_blocks, vm->missing_blocks == 1 ? "" : "s",
+			 vm->lacking);
 	else
 		snprintf(out, size, "%s", plan ? planned(vm) : result(vm));
 	return out;
@@ -182,8 +183,8 @@ static void warn_problems(struct cli *cli, const struct seed_import *x)
 	}
 }
 
-static int show(struct cli *cli, const struct seed_import *x, const char *where, uint64_t free_bytes,
-		struct seed_error *err)
+static int show(struct cli *cli, const struct seed_import *x, const char *where,
+		uint64_t free_bytes, struct seed_error *err)
 {
 	char need[32], room[32], quoted[SEED_QUOTED];
 
@@ -193,7 +194,8 @@ static int show(struct cli *cli, const struct seed_import *x, const char *where,
 	if (print_table(cli, x, err) < 0)
 		return -1;
 	if (cli->dry_run)
-		printf("\n%s to write to %s, where %s are free.\n", seed_size_text(x->need_bytes, need),
+		printf("\n%s to write to %s, where %s are free.\n",
+		       seed_size_text(x->need_bytes, need),
 		       seed_quote(where, quoted, sizeof(quoted)), seed_size_text(free_bytes, room));
 	else
 		printf("\nReplicas are in %s.\n", seed_quote(where, quoted, sizeof(quoted)));
@@ -283,8 +285,10 @@ int cmd_import(struct cli *cli, int argc, const char **argv, struct seed_error *
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "[VM...]",
-			.about = "Import VMs from media: every VM on them, or those named, becomes a "
-				 "replica.\nRun it again to finish what was interrupted; -n shows the plan.",
+			.about = "Import VMs from media: every VM on them, or those named, becomes "
+				 "a "
+				 "replica.\nRun it again to finish what was interrupted; -n shows "
+				 "the plan.",
 			.examples = { "vmseed import --media /media/caddy",
 				      "vmseed import -n --media /media/caddy web01" } });
 

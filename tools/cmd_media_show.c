@@ -113,8 +113,8 @@ static int conclude(const struct show *show, struct seed_error *err)
 	if (!bad)
 		return 0;
 	if (bad == show->sets.count)
-		return seed_error_set(err, first->kind, "%s%s", bad > 1 ? "no set is sound; the first: "
-				      : "", first->text);
+		return seed_error_set(err, first->kind, "%s%s",
+				      bad > 1 ? "no set is sound; the first: " : "", first->text);
 	return seed_error_set(err, SEED_ERR_PARTIAL, "%zu of %zu sets are not sound", bad,
 			      show->sets.count);
 }
@@ -231,7 +231,10 @@ static void add_row(const struct show *show, struct out_table *table, const stru
 		id, volume->signer->name, recipients(show, volume, sites, sizeof(sites)),
 		set_show_number(seed_set_view_of(&show->views, &set->id), volume, number), seeds, packs,
 		seed_size_text(stored_bytes(volume), size), commit, state_of(set) });
-	out_table_mood(table, 8, set->problems ? OUT_BAD : volume->has_full ? OUT_GOOD : OUT_DOUBTFUL);
+	out_table_mood(table, 8,
+		       set->problems	? OUT_BAD :
+		       volume->has_full ? OUT_GOOD :
+					  OUT_DOUBTFUL);
 }
 
 /* What the table has no room for. */
@@ -247,8 +250,10 @@ static void warn_of(const struct show *show, const struct shown_set *set)
 			seed_vec_at(&set->volume->problems, i);
 
 		if (problem->torn)
-			cli_note(show->cli, "set %.8s: %s: %s; an export was cut short there, and the "
-				 "next one sweeps it", id, problem->path, problem->text);
+			cli_note(show->cli,
+				 "set %.8s: %s: %s; an export was cut short there, and the next "
+				 "one sweeps it",
+				 id, problem->path, problem->text);
 		else
 			cli_warn(show->cli, "set %.8s: %s: %s", id, problem->path, problem->text);
 	}
@@ -385,7 +390,8 @@ int cmd_media_show(struct cli *cli, int argc, const char **argv, struct seed_err
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, NULL,
 		&(struct cli_usage){
 			.args = "DIR",
-			.about = "Show what the medium in DIR is, who prepared it, and which sets are "
+			.about = "Show what the medium in DIR is, who prepared it, and which sets "
+				 "are "
 				 "on it.\nPacks are not read: 'vmseed verify' does that.",
 			.examples = { "vmseed media show /media/caddy",
 				      "vmseed media show --json /media/caddy" } });

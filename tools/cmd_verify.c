@@ -72,17 +72,22 @@ static void print_checked(const struct seed_verify *v)
 
 	printf("\nChecked %" PRIu64 " pack%s, %" PRIu64 " records, %" PRIu64 " blocks and %" PRIu64
 	       " other files: %s read%s.\n",
-	       v->packs, v->packs == 1 ? "" : "s", v->records, v->blocks, v->files, seed_size_text(v->bytes, bytes),
-	       v->cached ? " (partly from memory: this file system cannot be read past its cache)" : "");
+	       v->packs, v->packs == 1 ? "" : "s", v->records, v->blocks, v->files,
+	       seed_size_text(v->bytes, bytes),
+	       v->cached ? " (partly from memory: this file system cannot be read past its cache)" :
+			   "");
 	if (v->unopened_records)
-		printf("Not checked: what is inside %" PRIu64 " sealed records; the receiving key is not "
-		       "here. Their\nciphertext is what the exporter signed.\n", v->unopened_records);
+		printf("Not checked: what is inside %" PRIu64
+		       " sealed records; the receiving key is not here. Their\nciphertext is what "
+		       "the exporter signed.\n",
+		       v->unopened_records);
 	if (!v->seeds.count && v->packs)
-		printf("No seeds here: the manifests are on the set's last volume, or the export was "
-		       "interrupted.\n");
+		printf("No seeds here: the manifests are on the set's last volume, or the export "
+		       "was interrupted.\n");
 	set_show_missing(&v->views);
 	if (v->unfinished_files)
-		printf("Beside them lie %" PRIu64 " file%s of an export that was interrupted: run it again.\n",
+		printf("Beside them lie %" PRIu64
+		       " file%s of an export that was interrupted: run it again.\n",
 		       v->unfinished_files, v->unfinished_files == 1 ? "" : "s");
 }
 
@@ -146,7 +151,8 @@ static int make_scratch(int *out, char path[64], struct seed_error *err)
 
 	snprintf(path, 64, "%s/vmseed-XXXXXX", base && strlen(base) < 40 ? base : "/var/tmp");
 	if (!mkdtemp(path))
-		return seed_error_sys(err, errno, "a temporary folder in %s", base ? base : "/var/tmp");
+		return seed_error_sys(err, errno, "a temporary folder in %s",
+				      base ? base : "/var/tmp");
 	return seed_path_open_folder(out, path, err);
 }
 
@@ -174,7 +180,8 @@ static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_o
 	if (rc == 0) {
 		cli_end_progress(cli);
 		rc = seed_verify_conclude(&v.problems, err);
-		if ((cli->json ? print_media_json(&v, &shown) : print_seeds(cli, &v, &shown)) < 0 && rc == 0) {
+		if ((cli->json ? print_media_json(&v, &shown) : print_seeds(cli, &v, &shown)) < 0 &&
+		    rc == 0) {
 			*err = shown;
 			rc = -1;
 		}
@@ -197,10 +204,11 @@ static void print_bad(const struct seed_verify_disk *d)
 		const struct seed_run *run = seed_vec_at(&d->bad, i);
 
 		if (run->count == 1)
-			printf("disk %s: block %" PRIu64 " differs (at offset %" PRIu64 ")\n", d->slot,
-			       run->start, run->start * SEED_BLOCK_SIZE);
+			printf("disk %s: block %" PRIu64 " differs (at offset %" PRIu64 ")\n",
+			       d->slot, run->start, run->start * SEED_BLOCK_SIZE);
 		else
-			printf("disk %s: blocks %" PRIu64 " to %" PRIu64 " differ (at offset %" PRIu64 ")\n",
+			printf("disk %s: blocks %" PRIu64 " to %" PRIu64
+			       " differ (at offset %" PRIu64 ")\n",
 			       d->slot, run->start, run->start + run->count - 1,
 			       run->start * SEED_BLOCK_SIZE);
 	}
@@ -218,10 +226,11 @@ static void print_replica(const char *name, const struct seed_verify_replica *v)
 	printf("%s: %s read, %" PRIu64 " block%s differ%s, %s missing.\n", name,
 	       seed_size_text(v->bytes, bytes), v->bad_blocks, v->bad_blocks == 1 ? "" : "s",
 	       v->bad_blocks == 1 ? "s" : "",
-	       v->missing_blocks ? seed_size_text(v->missing_blocks * SEED_BLOCK_SIZE, missing) : "none");
+	       v->missing_blocks ? seed_size_text(v->missing_blocks * SEED_BLOCK_SIZE, missing) :
+				   "none");
 	if (v->bad_blocks)
-		printf("An import takes it for whole: move its folder out of the store and import the VM "
-		       "again.\n");
+		printf("An import takes it for whole: move its folder out of the store and import "
+		       "the VM again.\n");
 }
 
 static int print_replica_json(const char *name, const struct seed_verify_replica *v,
@@ -275,7 +284,9 @@ static int verify_replica(struct cli *cli, int home, const char *name,
 		rc = seed_verify_conclude(&v.problems, err);
 		if (rc == 0 && v.missing_blocks)
 			rc = seed_error_set(err, SEED_ERR_PARTIAL,
-					    "%s is incomplete: import again from an undamaged medium", folder);
+					    "%s is incomplete: import again from an undamaged "
+					    "medium",
+					    folder);
 		if (!cli->json)
 			print_replica(folder, &v);
 		else if (print_replica_json(folder, &v, &shown) < 0 && rc == 0) {
@@ -326,12 +337,14 @@ static int run_verify(struct cli *cli, const char **media, const char **replicas
 	int home;
 
 	if (!media == !replicas)
-		return seed_error_set(err, SEED_ERR_USAGE, "give either --media DIR or --replica REPLICA");
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "give either --media DIR or --replica REPLICA");
 	if (cli_home(cli, &home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
 	    cli_trust(cli, &opt.trust, err) < 0)
 		return -1;
 	opt.home = home;
-	return media ? verify_media(cli, media, &opt, err) : verify_replicas(cli, home, replicas, &opt, err);
+	return media ? verify_media(cli, media, &opt, err) :
+		       verify_replicas(cli, home, replicas, &opt, err);
 }
 
 int cmd_verify(struct cli *cli, int argc, const char **argv, struct seed_error *err)
@@ -345,7 +358,8 @@ int cmd_verify(struct cli *cli, int argc, const char **argv, struct seed_error *
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
-			.about = "Read a medium or a replica whole and check all of it: signatures,\n"
+			.about = "Read a medium or a replica whole and check all of it: "
+				 "signatures,\n"
 				 "packs, records, blocks, digest lists and roots.",
 			.examples = { "vmseed verify --media /media/caddy",
 				      "vmseed verify --replica web01" } });

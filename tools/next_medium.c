@@ -74,10 +74,13 @@ static int wait_for_one(struct next_medium *next, const char *full,
 			struct seed_error *err)
 {
 	if (refused)
-		cli_warn(next->cli, "the medium that is mounted now is not used: %s", refused->text);
+		cli_warn(next->cli, "the medium that is mounted now is not used: %s",
+			 refused->text);
 	else
-		cli_note(next->cli, "%s; waiting for another prepared medium to be mounted at a folder "
-			 "of --media", full);
+		cli_note(next->cli,
+			 "%s; waiting for another prepared medium to be mounted at a folder of "
+			 "--media",
+			 full);
 	while (!*out) {
 		if (look(next, out, err) < 0 || (!*out && nap(next->cli->cancel, err) < 0))
 			return -1;
@@ -99,8 +102,10 @@ static int ask(struct next_medium *next, const char *full, const struct seed_err
 			snprintf(prompt, sizeof(prompt), "Not this one: %s\n"
 				 "Folder of the next medium (none: stop here): ", why.text);
 		else
-			snprintf(prompt, sizeof(prompt), "%s.\n"
-				 "Mount the next prepared medium and type its folder (none: stop here): ",
+			snprintf(prompt, sizeof(prompt),
+				 "%s.\n"
+				 "Mount the next prepared medium and type its folder (none: stop "
+				 "here): ",
 				 full);
 		if (terminal_ask(prompt, false, next->cli->cancel, dir, sizeof(dir), err) < 0)
 			return -1;

@@ -62,7 +62,8 @@ void set_show_missing(const struct seed_vec *views)
 		const struct seed_set_view *view = seed_vec_at(views, i);
 
 		if (*seed_set_view_text(view, SEED_PLACE_MISSING, text))
-			printf("Not given: %s, of set %.8s.\n", text, seed_id_text(&view->set, set));
+			printf("Not given: %s, of set %.8s.\n", text,
+			       seed_id_text(&view->set, set));
 	}
 }
 
@@ -75,12 +76,13 @@ void set_show_others(const struct seed_set_view *view)
 		const struct seed_set_place *place = seed_vec_at(&view->places, i);
 
 		if (place->role == SEED_PLACE_MISSING)
-			printf("set %.8s: volume %u of %u is %s\n", set, place->number, view->highest,
-			       place->member.label);
+			printf("set %.8s: volume %u of %u is %s\n", set, place->number,
+			       view->highest, place->member.label);
 	}
 }
 
-const char *set_show_number(const struct seed_set_view *view, const struct seed_volume *v, char *out)
+const char *set_show_number(const struct seed_set_view *view, const struct seed_volume *v,
+			    char *out)
 {
 	if (view && view->highest >= v->number)
 		snprintf(out, 32, "%u of %u", v->number, view->highest);

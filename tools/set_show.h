@@ -13,6 +13,7 @@ void set_show_missing(const struct seed_vec *views);
 /* A line for each volume of the set document that is not on this medium. */
 void set_show_others(const struct seed_set_view *view);
 /* "2 of 5", or "2" where no set document says how many there are. @out holds 32. */
-const char *set_show_number(const struct seed_set_view *view, const struct seed_volume *v, char *out);
+const char *set_show_number(const struct seed_set_view *view, const struct seed_volume *v,
+			    char *out);
 
 #endif

@@ -23,8 +23,9 @@ static bool try_again(int fd, short events)
 static int check_range(size_t len, uint64_t offset, struct seed_error *err)
 {
 	if (offset > INT64_MAX || len > INT64_MAX - offset)
-		return seed_error_set(err, SEED_ERR_RANGE, "%zu bytes at offset %ju lie past the end of any file",
-				      len, (uintmax_t)offset);
+		return seed_error_set(err, SEED_ERR_RANGE,
+				      "%zu bytes at offset %ju lie past the end of any file", len,
+				      (uintmax_t)offset);
 	return 0;
 }
 

@@ -89,8 +89,9 @@ static int go_on(struct run *run, struct seed_error *err)
 		run->named = true;
 		return -1;
 	}
-	seed_event_note(run->opt->events, SEED_EVENT_NOTE, "medium %s is full: going on with medium %s, "
-			"volume %u", name, seed_medium_name(run->target.now->medium, next),
+	seed_event_note(run->opt->events, SEED_EVENT_NOTE,
+			"medium %s is full: going on with medium %s, volume %u",
+			name, seed_medium_name(run->target.now->medium, next),
 			run->target.now->record.volume);
 	return 0;
 }
@@ -169,14 +170,16 @@ static void take_totals(struct run *run)
 static int find_room_to_finish(struct run *run, struct seed_error *err)
 {
 	for (;;) {
-		size_t packs = run->read.writer ? seed_set_writer_packs(run->read.writer)->count : 0;
+		size_t packs =
+			run->read.writer ? seed_set_writer_packs(run->read.writer)->count : 0;
 		uint64_t free;
 
 		if (seed_target_free(&run->target, &free, err) < 0)
 			return -1;
 		if (free >= seed_export_finish_bytes(run->plan, &run->target, packs))
 			return 0;
-		if ((run->read.writer ? seed_set_writer_roll(run->read.writer, err) : go_on(run, err)) < 0)
+		if ((run->read.writer ? seed_set_writer_roll(run->read.writer, err) :
+					go_on(run, err)) < 0)
 			return -1;
 	}
 }
@@ -202,7 +205,8 @@ static int write_set(struct run *run, struct seed_error *err)
 	if (find_room_to_finish(run, err) < 0)
 		return -1;
 	return seed_export_finish(run->plan, &run->target,
-				  run->read.writer ? seed_set_writer_packs(run->read.writer) : &none,
+				  run->read.writer ? seed_set_writer_packs(run->read.writer) :
+						     &none,
 				  run->opt, err);
 }
 
@@ -233,8 +237,10 @@ static int start_over(struct run *run, struct seed_error *err)
 	seed_target_recover(&run->target);
 	if (go_on(run, err) < 0)
 		return -1;
-	seed_event_note(run->opt->events, SEED_EVENT_WARNING, "medium %s filled up too early: what was not "
-			"safe on it yet is stored again", name);
+	seed_event_note(run->opt->events, SEED_EVENT_WARNING,
+			"medium %s filled up too early: what was not safe on it yet is stored "
+			"again",
+			name);
 	seed_export_read_again(&run->read);
 	return 0;
 }
@@ -276,7 +282,8 @@ int seed_export_verdict(const struct seed_export *plan, struct seed_error *err)
 		return 0;
 	if (plan->vms.count == 1) {
 		*err = first->err;
-		return seed_error_prefix(err, "%s", seed_quote(first->def->name, quoted, sizeof(quoted)));
+		return seed_error_prefix(err, "%s",
+					 seed_quote(first->def->name, quoted, sizeof(quoted)));
 	}
 	seed_error_set(err, failed < plan->vms.count ? SEED_ERR_PARTIAL : first->err.kind,
 		       "%zu of %zu VMs were not exported, the first is %s: %s", failed,

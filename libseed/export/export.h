@@ -5,7 +5,8 @@
  * Steps: plan (definitions, disks, duplicates) - lock the media, find or make
  * the set, sweep what an interrupted run left - read, store, read back, going on to the next medium
  * when one is full - own blocks - lists and manifests, read back - where the other volumes are,
- * and one full commit, which alone makes the run's seeds exist. A VM that fails has a verdict and does not stop the others.
+ * and one full commit, which alone makes the run's seeds exist. A VM that fails has a verdict and
+ * does not stop the others.
  */
 #ifndef SEED_EXPORT_EXPORT_H
 #define SEED_EXPORT_EXPORT_H

@@ -31,7 +31,8 @@ uint64_t seed_export_finish_bytes(const struct seed_export *plan, const struct s
 				  size_t packs);
 /* Lists, side files and manifests of the captured VMs, read back; then, to the volume that is being
  * written, where the set's other volumes are, and the full commit. */
-int seed_export_finish(struct seed_export *plan, struct seed_target *t, const struct seed_vec *packs,
-		       const struct seed_export_options *opt, struct seed_error *err);
+int seed_export_finish(struct seed_export *plan, struct seed_target *t,
+		       const struct seed_vec *packs, const struct seed_export_options *opt,
+		       struct seed_error *err);
 
 #endif

@@ -208,7 +208,8 @@ static int put_manifest(struct finish *f, const struct seed_export_vm *vm,
 	return put_file(f, &id, bundle, bundle_len, NULL, err);
 }
 
-/* A number that the set shows to be signed is not signed again. A seed of another line says nothing. */
+/* A number that the set shows to be signed is not signed again. A seed of another line says
+ * nothing. */
 static void look_back(struct finish *f, struct seed_export_vm *vm)
 {
 	for (size_t i = 0; i < f->target->before.count; i++) {
@@ -313,7 +314,8 @@ static int commit_all(struct finish *f, const struct seed_vec *new, struct seed_
 	if (packs.count)
 		qsort(packs.items, packs.count, packs.size, by_number);
 	qsort(files.items, files.count, files.size, by_path);
-	if (seed_set_commit(f->opt->home, v, &f->target->now->record, f->opt->own, &change, err) < 0)
+	if (seed_set_commit(f->opt->home, v, &f->target->now->record, f->opt->own, &change, err) <
+	    0)
 		return -1;
 	f->plan->commit = v->last_commit;
 	return 0;
@@ -337,8 +339,8 @@ static int note_sent(const struct seed_export_vm *vm, struct seed_error *err)
 	return seed_sent_put(vm->kept->dir, vm->generation, &sent, err);
 }
 
-/* Of each VM a manifest, with the runs of its own blocks, and side files; of each disk a list. The commit
- * names all that counts on the volume. */
+/* Of each VM a manifest, with the runs of its own blocks, and side files; of each disk a list. The
+ * commit names all that counts on the volume. */
 uint64_t seed_export_finish_bytes(const struct seed_export *plan, const struct seed_target *t,
 				  size_t packs)
 {
@@ -364,8 +366,9 @@ uint64_t seed_export_finish_bytes(const struct seed_export *plan, const struct s
 	return bytes;
 }
 
-int seed_export_finish(struct seed_export *plan, struct seed_target *t, const struct seed_vec *packs,
-		       const struct seed_export_options *opt, struct seed_error *err)
+int seed_export_finish(struct seed_export *plan, struct seed_target *t,
+		       const struct seed_vec *packs, const struct seed_export_options *opt,
+		       struct seed_error *err)
 {
 	struct finish f = { .plan = plan, .target = t, .volume = t->now->volume, .opt = opt };
 	int rc = seed_path_make_folder(f.volume->dir, "seeds", 0755, err);

@@ -35,9 +35,11 @@ static int look_at_disk(struct seed_export_disk *disk, struct seed_error *err)
 
 	if (!disk->def->raw)
 		return seed_error_set(err, SEED_ERR_FORMAT,
-				      "disk %s is %s, and only raw images can be read so far: convert %s "
-				      "with qemu-img convert -O raw, or leave it out with --exclude-disk",
-				      disk->def->slot, disk->def->format ? disk->def->format : "of unknown format",
+				      "disk %s is %s, and only raw images can be read so far: "
+				      "convert %s with qemu-img convert -O raw, or leave it out "
+				      "with --exclude-disk",
+				      disk->def->slot,
+				      disk->def->format ? disk->def->format : "of unknown format",
 				      seed_quote(disk->def->path, quoted, sizeof(quoted)));
 	if (seed_raw_source_open(&src, disk->def->path, err) < 0 ||
 	    seed_scan_measure(src, &disk->data_bytes, err) < 0)
@@ -97,8 +99,8 @@ static int refuse_twins(const struct seed_export *plan, struct seed_error *err)
 			if (!seed_id_equal(&vm->uuid, &other->uuid))
 				continue;
 			return seed_error_set(err, SEED_ERR_USAGE,
-					      "%s and %s are one VM (uuid %s): name each VM once, or give a "
-					      "clone its own uuid",
+					      "%s and %s are one VM (uuid %s): name each VM once, "
+					      "or give a clone its own uuid",
 					      seed_quote(other->def->source, a, sizeof(a)),
 					      seed_quote(vm->def->source, b, sizeof(b)),
 					      seed_uuid_text(&vm->uuid, uuid));

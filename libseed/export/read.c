@@ -79,8 +79,9 @@ static bool ends_run(const struct seed_export_reading *run, const struct seed_er
 	return run->set_failed || err->kind == SEED_ERR_CANCELLED;
 }
 
-static int export_disk(struct seed_export_reading *run, struct seed_export_vm *vm, struct seed_export_disk *disk,
-		       struct seed_source *source, struct seed_error *err)
+static int export_disk(struct seed_export_reading *run, struct seed_export_vm *vm,
+		       struct seed_export_disk *disk, struct seed_source *source,
+		       struct seed_error *err)
 {
 	struct seed_capture_options opt = {
 		.vm = vm->kept,
@@ -113,8 +114,8 @@ static int export_disk(struct seed_export_reading *run, struct seed_export_vm *v
 }
 
 /* All disks of a VM are held together while any of them is read. */
-static int export_disks(struct seed_export_reading *run, struct seed_export_vm *vm, struct seed_source **sources,
-			struct seed_error *err)
+static int export_disks(struct seed_export_reading *run, struct seed_export_vm *vm,
+			struct seed_source **sources, struct seed_error *err)
 {
 	for (size_t i = 0; i < vm->disks.count; i++) {
 		struct seed_export_disk *disk = seed_vec_at(&vm->disks, i);
@@ -132,7 +133,8 @@ static int export_disks(struct seed_export_reading *run, struct seed_export_vm *
 	return 0;
 }
 
-static int export_vm(struct seed_export_reading *run, struct seed_export_vm *vm, struct seed_error *err)
+static int export_vm(struct seed_export_reading *run, struct seed_export_vm *vm,
+		     struct seed_error *err)
 {
 	struct seed_source *sources[SEED_VM_DISKS_MAX] = { 0 };
 	int rc;

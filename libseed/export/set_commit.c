@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Commits with their numbers reserved before and confirmed after, in the home (no .h: set_writer.h). */
+/* Commits with their numbers reserved before and confirmed after, in the home (no .h:
+ * set_writer.h). */
 #include "export/set_writer.h"
 
 #include <errno.h>

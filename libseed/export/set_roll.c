@@ -14,7 +14,8 @@
 #define RECORD_COST ((uint64_t)SEED_RECORD_MAX + SEED_RECORD_BLOCKS * SEED_PACK_INDEX_ENTRY + \
 		     SEED_PACK_TABLE_ENTRY)
 #define PACK_COST 16384u	/* header, trailer, the index as a record, a file's rounding */
-#define BLOCK_COST 128u		/* beside its bytes: index, a share of its record's frame and entry */
+#define BLOCK_COST 128u		/* beside its bytes: index, a share of its record's frame and
+				 * entry */
 #define FEW_RECORDS 4u		/* no pack is begun for less, unless it is the last one */
 #define BUFFERED ((uint64_t)32 << 20)	/* bytes that pack writers hold back, tails included */
 

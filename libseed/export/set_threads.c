@@ -114,7 +114,8 @@ int seed_set_commit_delta(struct seed_set_writer *w, struct seed_error *err)
 
 	if (w->packs.count == 0 || w->opt.record->reserved != w->reserved)
 		return 0;
-	if (seed_set_commit(w->opt.home, w->opt.volume, w->opt.record, w->opt.own, &change, err) < 0)
+	if (seed_set_commit(w->opt.home, w->opt.volume, w->opt.record, w->opt.own, &change, err) <
+	    0)
 		return -1;
 	w->packs.count = 0;
 	w->uncommitted_bytes = 0;

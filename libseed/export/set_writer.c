@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The caller's side of a set writer: what is new, which record and pack it goes to. See set_writer.h
- * for the whole, set_threads.c for the other two threads.
+ * The caller's side of a set writer: what is new, which record and pack it goes to. See
+ * set_writer.h for the whole, set_threads.c for the other two threads.
  */
 #include "export/set_writer.h"
 
@@ -86,7 +86,8 @@ static int open_pack(struct seed_set_writer *w, struct seed_error *err)
 }
 
 /* Hand a record (or a bare end of pack) to the workers. Takes @r, also on failure. */
-static int submit(struct seed_set_writer *w, struct pending_record *r, bool ends, struct seed_error *err)
+static int submit(struct seed_set_writer *w, struct pending_record *r, bool ends,
+		  struct seed_error *err)
 {
 	if (!w->pack && open_pack(w, err) < 0) {
 		seed_set_release_record(w, r);

@@ -4,16 +4,16 @@
  * commits that make packs safe as an export goes.
  *
  *   caller's thread          workers                  writer thread        keeper thread
- *   dedup decision, in  -->  compress and seal,  -->  packs, in order, --> read back past the cache,
- *   disk order               any order                fsync                delta commits
+ *   dedup decision, in  -->  compress and seal,  -->  packs, in order, --> read back past the
+ *   cache, disk order               any order                fsync                delta commits
  *
  * Where records and packs end depends on the blocks and on the room alone, so the same input gives
  * the same records in the same order at any number of workers. Every queue is bounded: at most
  * @depth records wait, and the caller is held up when the medium is slower than the source.
  *
  * Before a pack is begun its room is reckoned. When there is little, all that was handed over is
- * waited for, so that what the file system says is exact; the pack then ends early, or the volume is
- * full: its packs are committed, and the next pack goes to the next volume.
+ * waited for, so that what the file system says is exact; the pack then ends early, or the volume
+ * is full: its packs are committed, and the next pack goes to the next volume.
  *
  * The first failure stops all three; packs that were read back by then are still committed,
  * so that the next run need not store them again.
@@ -46,8 +46,9 @@ struct seed_set_writer_options {
 	const struct seed_site *own;
 	struct seed_pool *pool;		/* whose scratch is a struct seed_record_codec */
 	size_t depth;			/* records in flight */
-	struct seed_digest_map *map;	/* borrowed: what all volumes at hand hold (seed_set_map_load());
-					 * NULL: one of its own, of what @volume holds */
+	struct seed_digest_map *map;	/* borrowed: what all volumes at hand hold
+					 * (seed_set_map_load()); NULL: one of its own, of what
+					 * @volume holds */
 	uint64_t map_bytes;		/* ... and its memory at most */
 	const struct seed_set_roll *roll;	/* borrowed; NULL: the volume is never full */
 	int level;			/* zstd's */
@@ -102,10 +103,11 @@ struct seed_set_change {		/* what a commit says */
 	bool full;
 	const struct seed_vec *packs, *files, *seeds;
 	const struct seed_vec *others;	/* with a full one: struct seed_set_member, the set's other
-					 * volumes, by number. NULL or none: no set document is written */
+					 * volumes, by number. NULL or none: no set document is
+					 * written */
 };
-/* Reserve the next commit number in the record (durable), commit, confirm (durable). Not to a medium
- * that was changed under us. */
+/* Reserve the next commit number in the record (durable), commit, confirm (durable). Not to a
+ * medium that was changed under us. */
 int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record *record,
 		    const struct seed_site *own, const struct seed_set_change *change,
 		    struct seed_error *err);

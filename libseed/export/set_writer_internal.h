@@ -45,7 +45,8 @@ struct seed_set_writer {
 	uint32_t pack_records, pack_limit;
 	uint32_t next_pack;
 	uint64_t waiting;		/* bytes of new blocks that no submitted record has yet */
-	uint64_t chunk_mark, filling_mark;	/* of the map, when this chunk came; when @filling began */
+	uint64_t chunk_mark, filling_mark;	/* of the map, when this chunk came; when @filling
+						 * began */
 
 	struct seed_lane *lane;		/* caller -> workers -> writer thread */
 	pthread_t writer, keeper;
@@ -54,7 +55,8 @@ struct seed_set_writer {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct pending_record *free;
-	struct pending_pack *live;		/* every pack that exists; freed by the keeper or by close */
+	struct pending_pack *live;		/* every pack that exists; freed by the keeper or by
+						 * close */
 	struct pending_pack *finished, **finished_tail;	/* writer -> keeper */
 	uint32_t unkept;		/* packs begun and not read back yet */
 	bool no_more_packs;
@@ -62,7 +64,8 @@ struct seed_set_writer {
 	bool failed;
 	struct seed_set_totals totals;
 	uint32_t commits;
-	uint64_t kept_mark, committed_mark;	/* of the map: what came before is read back; committed */
+	uint64_t kept_mark, committed_mark;	/* of the map: what came before is read back;
+						 * committed */
 
 	/* Keeper's thread, until it is joined; the caller's while nothing is unkept. */
 	struct seed_vec packs;		/* read back, not committed */
@@ -79,7 +82,8 @@ void seed_set_free_pack(struct seed_set_writer *w, struct pending_pack *p);
 /* The writer thread and the keeper thread; @arg is the writer. */
 void *seed_set_write_packs(void *arg);
 void *seed_set_keep_packs(void *arg);
-/* What was read back and is not committed yet becomes a delta commit. Keeper's, until it is joined. */
+/* What was read back and is not committed yet becomes a delta commit. Keeper's, until it is
+ * joined. */
 int seed_set_commit_delta(struct seed_set_writer *w, struct seed_error *err);
 
 /* set_roll.c. How many records the pack that begins now may have; goes on to the next volume when

@@ -64,8 +64,9 @@ static int take_medium(struct seed_vec *candidates, struct seed_medium *medium,
 		const struct candidate *other = seed_vec_at(candidates, i);
 
 		if (seed_id_equal(&other->medium->id, &medium->id))
-			return seed_error_set(err, SEED_ERR_USAGE, "two of these media are copies of "
-					      "one, %s: give one of them",
+			return seed_error_set(err, SEED_ERR_USAGE,
+					      "two of these media are copies of one, %s: give one "
+					      "of them",
 					      seed_medium_name(medium, name));
 	}
 	if (seed_set_record_find(&c.record, opt->home, &medium->id, opt->recipient, &why) == 0) {
@@ -109,12 +110,13 @@ static int two_sets(const struct candidate *a, const struct candidate *b, struct
 {
 	char x[SEED_QUOTED], y[SEED_QUOTED], s[SEED_ID_TEXT], u[SEED_ID_TEXT];
 
-	return seed_error_set(err, SEED_ERR_USAGE, "medium %s has volume %u of set %.8s and medium %s "
-			      "volume %u of set %.8s: one export goes on with one set, so give the "
-			      "media of one of them", seed_medium_name(a->medium, x),
-			      a->record.volume, seed_id_text(&a->record.set, s),
-			      seed_medium_name(b->medium, y), b->record.volume,
-			      seed_id_text(&b->record.set, u));
+	return seed_error_set(err, SEED_ERR_USAGE,
+			      "medium %s has volume %u of set %.8s and medium %s volume %u of set "
+			      "%.8s: one export goes on with one set, so give the media of one of "
+			      "them",
+			      seed_medium_name(a->medium, x), a->record.volume,
+			      seed_id_text(&a->record.set, s), seed_medium_name(b->medium, y),
+			      b->record.volume, seed_id_text(&b->record.set, u));
 }
 
 static int choose_known(struct seed_target *t, const struct seed_vec *candidates, bool *found,
@@ -183,8 +185,9 @@ static int open_known(struct seed_volume **out, struct seed_set_record *record,
 			return 0;	/* the run that drew this id ended before it wrote */
 		return seed_error_set(err, SEED_ERR_MEDIUM,
 				      "set %s is gone from the medium, though commit %u of it was "
-				      "written: remove the folder vmseed from the medium and prepare it "
-				      "anew to start afresh", set, record->confirmed);
+				      "written: remove the folder vmseed from the medium and "
+				      "prepare it anew to start afresh",
+				      set, record->confirmed);
 	}
 	if (seed_volume_open(&v, medium, &record->set, opt->trust, opt->own, &why) < 0) {
 		/* Never wholly created, and nothing of it confirmed: a torn first attempt,
@@ -305,9 +308,11 @@ static int note_absent(struct seed_target *t, const struct seed_set_member *m,
 		return 0;
 	if (!seed_vec_push(&t->absent, sizeof(*m), m))
 		return seed_error_sys(err, ENOMEM, "volumes of a set");
-	seed_event_note(t->opt->events, SEED_EVENT_NOTE, "volume %u of set %.8s, on medium %s, was not "
-			"given: blocks that it has are stored again where they are needed", m->volume,
-			seed_id_text(&t->set, set), seed_quote(m->label, quoted, sizeof(quoted)));
+	seed_event_note(t->opt->events, SEED_EVENT_NOTE,
+			"volume %u of set %.8s, on medium %s, was not given: blocks that it has "
+			"are stored again where they are needed",
+			m->volume, seed_id_text(&t->set, set),
+			seed_quote(m->label, quoted, sizeof(quoted)));
 	return 0;
 }
 
@@ -341,9 +346,9 @@ static int look_for_absent(struct seed_target *t, struct seed_error *err)
 	return 0;
 }
 
-/* The set itself remembers which generations were signed: a home that was restored from a backup has
- * forgotten some, and a number is never used twice on one line. A seed that cannot be read
- * says nothing. */
+/* The set itself remembers which generations were signed: a home that was restored from a backup
+ * has forgotten some, and a number is never used twice on one line. A seed that cannot be read says
+ * nothing. */
 static int look_back(struct seed_target *t, const struct seed_volume *volume,
 		     struct seed_error *err)
 {
@@ -355,8 +360,10 @@ static int look_back(struct seed_target *t, const struct seed_volume *volume,
 		if (seed_seed_open(&seed, volume, seed_vec_at(&volume->seeds, i), NULL) < 0)
 			continue;
 		for (size_t k = 0; k < t->plan->vms.count; k++)
-			wanted |= seed_id_equal(&seed->manifest.uuid, &((const struct seed_export_vm *)
-						seed_vec_at(&t->plan->vms, k))->uuid);
+			wanted |= seed_id_equal(&seed->manifest.uuid,
+						&((const struct seed_export_vm *)
+							  seed_vec_at(&t->plan->vms, k))
+							 ->uuid);
 		if (!wanted)
 			continue;
 		s = seed_vec_push(&t->before, sizeof(*s), NULL);

@@ -2,10 +2,10 @@
 /*
  * The set that an export adds to, and its volumes on the media at hand.
  *
- * Media that the home knows as volumes of one set for this recipient: that set is gone on with. Other
- * prepared media become new volumes when they are needed, in the order in which they were given;
- * when all are full, the caller of the export is asked for another one. A full volume has its
- * packs committed and is closed before that, so that it can be unmounted.
+ * Media that the home knows as volumes of one set for this recipient: that set is gone on with.
+ * Other prepared media become new volumes when they are needed, in the order in which they were
+ * given; when all are full, the caller of the export is asked for another one. A full volume has
+ * its packs committed and is closed before that, so that it can be unmounted.
  */
 #ifndef SEED_EXPORT_TARGET_H
 #define SEED_EXPORT_TARGET_H
@@ -43,12 +43,14 @@ struct seed_target_signed {
 struct seed_target {
 	struct seed_export *plan;
 	const struct seed_export_options *opt;
-	uint64_t reserve;		/* bytes kept free on each volume for lists, manifests, commits */
+	uint64_t reserve;		/* bytes kept free on each volume for lists, manifests,
+					 * commits */
 	struct seed_id set;
 	bool new_set;
 	struct seed_set_key key;
 	uint32_t highest;		/* number of a volume that was ever begun */
-	struct seed_vec volumes;	/* struct seed_target_volume *, at hand or full, by rising number */
+	struct seed_vec volumes;	/* struct seed_target_volume *, at hand or full, by rising
+					 * number */
 	struct seed_vec fresh;		/* struct seed_target_fresh */
 	struct seed_vec absent;		/* struct seed_set_member: of the set, and not at hand */
 	struct seed_vec before;		/* struct seed_target_signed: of VMs of the plan */
@@ -56,7 +58,8 @@ struct seed_target {
 };
 
 /**
- * seed_target_open() - the set, its volumes at hand opened and swept of what an interrupted run left
+ * seed_target_open() - the set, its volumes at hand opened and swept of what an interrupted run
+ * left
  * @media: locked here
  * @err: USAGE when they hold two sets of ours for this recipient
  *
@@ -68,8 +71,8 @@ int seed_target_open(struct seed_target *t, struct seed_export *plan,
 void seed_target_close(struct seed_target *t);
 static inline void seed_target_closep(struct seed_target *t) { seed_target_close(t); }
 
-/* A commit to @now may have failed, and nobody has its volume open: what lies there is looked at, and
- * swept or taken. Where that cannot be done, the next run does it. */
+/* A commit to @now may have failed, and nobody has its volume open: what lies there is looked at,
+ * and swept or taken. Where that cannot be done, the next run does it. */
 void seed_target_recover(struct seed_target *t);
 /* @now is full: another one takes its place. MEDIUM, with the way on, when there is none. */
 int seed_target_next(struct seed_target *t, struct seed_error *err);

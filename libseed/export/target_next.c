@@ -81,7 +81,8 @@ struct seed_set_member seed_target_member(const struct seed_set_record *record)
 	if (record->label[0])
 		memcpy(m.label, record->label, sizeof(m.label));
 	else	/* what a medium is called that nobody gave a name */
-		snprintf(m.label, sizeof(m.label), "vmseed-%.8s", seed_id_text(&record->medium, id));
+		snprintf(m.label, sizeof(m.label), "vmseed-%.8s",
+			 seed_id_text(&record->medium, id));
 	return m;
 }
 
@@ -105,8 +106,8 @@ struct seed_target_volume *seed_target_add(struct seed_target *t, struct seed_me
 	return v;
 }
 
-/* A number that an earlier attempt drew for this medium is taken again: what it may have signed with
- * it is reserved in its record. */
+/* A number that an earlier attempt drew for this medium is taken again: what it may have signed
+ * with it is reserved in its record. */
 static int make_volume(struct seed_target *t, const struct seed_target_fresh *fresh,
 		       struct seed_error *err)
 {
@@ -199,8 +200,9 @@ static int one_of_fresh(struct seed_target *t, bool *found, struct seed_error *e
 		    reckon(t, f.medium, &room, err) < 0)
 			return seed_error_prefix(err, "medium %s", name);
 		if (room < FIRST_ROOM) {
-			seed_event_note(t->opt->events, SEED_EVENT_WARNING, "medium %s has no room for "
-					"a volume: it is left as it is", name);
+			seed_event_note(t->opt->events, SEED_EVENT_WARNING,
+					"medium %s has no room for a volume: it is left as it is",
+					name);
 			continue;
 		}
 		if (make_volume(t, &f, err) < 0)
@@ -217,24 +219,28 @@ static int check_new(struct seed_target *t, struct seed_target_fresh *fresh, str
 	uint64_t room;
 
 	if (!fresh->medium->known_signer)
-		return seed_error_set(err, SEED_ERR_TRUST, "nobody whom this site trusts prepared it: "
-				      "%s", fresh->medium->unknown.text);
+		return seed_error_set(err, SEED_ERR_TRUST,
+				      "nobody whom this site trusts prepared it: %s",
+				      fresh->medium->unknown.text);
 	for (size_t i = 0; i < t->volumes.count; i++) {
 		const struct seed_target_volume *v =
 			*(struct seed_target_volume **)seed_vec_at(&t->volumes, i);
 
 		if (seed_id_equal(&v->record.medium, &fresh->medium->id))
-			return seed_error_set(err, SEED_ERR_MEDIUM, "it is full: volume %u of this set "
-					      "is on it", v->record.volume);
+			return seed_error_set(err, SEED_ERR_MEDIUM,
+					      "it is full: volume %u of this set is on it",
+					      v->record.volume);
 	}
 	if (seed_set_record_find(&fresh->record, t->opt->home, &fresh->medium->id,
 				 t->opt->recipient, &why) == 0) {
 		fresh->has_record = seed_id_equal(&fresh->record.set, &t->set);
 		if (fresh->record.confirmed)
-			return seed_error_set(err, SEED_ERR_MEDIUM, fresh->has_record ?
-					      "it has volume %u of this set already: give it when the "
-					      "command is run again" :
-					      "it has volume %u of another set for this recipient",
+			return seed_error_set(err, SEED_ERR_MEDIUM,
+					      fresh->has_record ? "it has volume %u of this set "
+								  "already: give it when the "
+								  "command is run again" :
+								  "it has volume %u of another set "
+								  "for this recipient",
 					      fresh->record.volume);
 	} else if (why.kind != SEED_ERR_NOTFOUND) {
 		*err = why;
@@ -278,8 +284,9 @@ static void say_full(const struct seed_target *t, char *out, size_t size)
 	else if (t->volumes.count == 1)
 		snprintf(out, size, "medium %s is full: %s of this run are safe on it", name, text);
 	else
-		snprintf(out, size, "medium %s is full, as the %zu before it: %s of this run are safe "
-			 "on them", name, t->volumes.count - 1, text);
+		snprintf(out, size,
+			 "medium %s is full, as the %zu before it: %s of this run are safe on them",
+			 name, t->volumes.count - 1, text);
 }
 
 static int ask(struct seed_target *t, struct seed_error *err)
@@ -300,8 +307,10 @@ static int ask(struct seed_target *t, struct seed_error *err)
 					refused.kind ? &refused : NULL, &fresh.medium, err) < 0)
 			return -1;
 		if (!fresh.medium)
-			return seed_error_set(err, SEED_ERR_MEDIUM, "%s; to go on, run the same command "
-					      "with one more --media DIR", full);
+			return seed_error_set(err, SEED_ERR_MEDIUM,
+					      "%s; to go on, run the same command with one more "
+					      "--media DIR",
+					      full);
 	} while (check_new(t, &fresh, &refused) < 0);
 	if (make_volume(t, &fresh, err) < 0) {
 		char name[SEED_QUOTED];

@@ -113,7 +113,8 @@ static int open_sink(struct seed_build *b, uint32_t i, const char *name, struct 
 static int want_all(struct seed_build *b, uint32_t i, uint64_t blocks, struct seed_error *err)
 {
 	const struct seed_replica *r = b->replica;
-	const struct seed_replica_disk *disk = i < r->disks.count ? seed_vec_at(&r->disks, i) : NULL;
+	const struct seed_replica_disk *disk =
+		i < r->disks.count ? seed_vec_at(&r->disks, i) : NULL;
 	const struct seed_run all = { 0, blocks, SEED_BLOCK_MISSING };
 
 	if (r->build != r->dir || !disk || disk->missing_blocks == 0)
@@ -138,7 +139,8 @@ static int begin_disk(struct seed_build *b, uint32_t i, struct seed_error *err)
 		return -1;
 	if (!b->fill)
 		return 0;
-	if (seed_missing_read(&b->disks[i].runs, b->replica->build, names.missing, d->blocks, err) < 0)
+	if (seed_missing_read(&b->disks[i].runs, b->replica->build, names.missing, d->blocks, err) <
+	    0)
 		return -1;
 	return b->disks[i].runs.count ? 0 : want_all(b, i, d->blocks, err);
 }
@@ -175,7 +177,8 @@ static int open_replica(struct seed_build *b, const struct seed_import_options *
 	}
 	if (!still_as_planned(b))
 		return seed_error_set(err, SEED_ERR_BUSY,
-				      "another run changed the replica meanwhile: run the command again");
+				      "another run changed the replica meanwhile: run the command "
+				      "again");
 	return seed_replica_begin_build(b->replica, m, err);
 }
 
@@ -331,12 +334,13 @@ int seed_build_finish(struct seed_build *b, const struct seed_import_options *op
 		if (seed_import_log_fill(b->log, &b->vm->seed->manifest.seed, err) < 0)
 			return -1;
 		return seed_error_set(err, *b->vm->lacking ? SEED_ERR_PARTIAL : SEED_ERR_INTEGRITY,
-				      "%llu blocks are missing, so the replica stays at generation %llu; "
-				      "%s%s",
+				      "%llu blocks are missing, so the replica stays at generation "
+				      "%llu; %s%s",
 				      (unsigned long long)missing,
 				      (unsigned long long)b->vm->have_generation,
 				      *b->vm->lacking ? "they may be on " :
-				      "import again from an undamaged medium", b->vm->lacking);
+							"import again from an undamaged medium",
+				      b->vm->lacking);
 	}
 	if (describe(b, missing, err) < 0)
 		return -1;

@@ -64,7 +64,8 @@ static int collect_record(struct import_run *run, struct import_record *r, struc
 {
 	for (size_t i = 0; i < r->items.count; i++) {
 		const struct import_item *item = seed_vec_at(&r->items, i);
-		uint32_t length = seed_grid_length(seed_import_disk_of(run, item)->size, item->block);
+		uint32_t length =
+			seed_grid_length(seed_import_disk_of(run, item)->size, item->block);
 
 		run->builds[item->build].touched = true;
 		if (!(r->bad & 1u << item->slot))

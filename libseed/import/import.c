@@ -114,8 +114,9 @@ int seed_import_plan(struct seed_import *out, struct seed_vec *media,
 		char quoted[SEED_QUOTED];
 
 		if (seed_import_judge(vm, opt, err) < 0)
-			return seed_error_prefix(err, "%s", seed_quote(vm->seed->manifest.name, quoted,
-								       sizeof(quoted)));
+			return seed_error_prefix(err, "%s",
+						 seed_quote(vm->seed->manifest.name, quoted,
+							    sizeof(quoted)));
 	}
 	return reckon_space(out, opt, err);
 }
@@ -149,7 +150,8 @@ static size_t disks_at_once(void)
 	return most;
 }
 
-/* The next VMs from *@next on, as many as go at once; those that could be begun come side by side in
+/* The next VMs from *@next on, as many as go at once; those that could be begun come side by side
+ * in
  * @builds. */
 static size_t begin_builds(struct seed_import *plan, size_t *next, struct seed_build *builds,
 			   const struct seed_import_options *opt)
@@ -258,7 +260,8 @@ int seed_import_verdict(const struct seed_import *plan, struct seed_error *err)
 				      "%zu of %zu VMs are not complete: see their verdicts", bad,
 				      plan->vms.count);
 	return seed_error_set(err, SEED_ERR_PARTIAL,
-			      "%zu VM%s imported, but not all of the media could be used: see above",
+			      "%zu VM%s imported, but not all of the media could be used: see "
+			      "above",
 			      good, good == 1 ? " is" : "s are");
 }
 

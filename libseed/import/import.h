@@ -8,9 +8,9 @@
  * in order, open each record once, write each block wherever it is needed, checked - make durable,
  * note the pack - missing lists, side files, manifest, state - marks.
  *
- * A set may lie on several volumes. Its seeds are on the one that its run ended on, or, once that was
- * imported, in the store; blocks are taken from whatever volumes are given, and what only others
- * can hold is missing until they are.
+ * A set may lie on several volumes. Its seeds are on the one that its run ended on, or, once that
+ * was imported, in the store; blocks are taken from whatever volumes are given, and what only
+ * others can hold is missing until they are.
  *
  * A rerun skips what is done; nothing that is not that VM's replica is ever written to.
  */
@@ -27,7 +27,8 @@ struct seed_import_options {
 	int store;				/* open folder of replicas */
 	const struct seed_site *own;
 	const struct seed_trust *trust;
-	const char *const *names;		/* NULL-terminated: NAME, NAME.ID or uuid; none: all */
+	const char *const *names;		/* NULL-terminated: NAME, NAME.ID or uuid; none:
+						 * all */
 	unsigned int jobs;
 	uint64_t memory;			/* for sorting; the rest is fixed */
 	const struct seed_events *events;
@@ -50,19 +51,22 @@ struct seed_import_vm {
 	bool older;				/* NOTHING because the replica is newer */
 	bool switching;				/* NOTHING, but for a switch that was cut short */
 	struct seed_error err;			/* REFUSE, or what failed later */
-	bool parted;				/* REFUSE: seeds of two histories are on the media */
+	bool parted;				/* REFUSE: seeds of two histories are on the
+						 * media */
 	uint64_t have_generation;		/* the replica's, with REPLACE and NOTHING */
 	uint64_t need_bytes;			/* data that the disks hold */
 	bool done;
 	uint64_t written_bytes, missing_blocks;	/* once done */
-	char lacking[SEED_PLACES_TEXT];		/* what blocks that were not found may be on: volumes of its set
-						 * that were not given, in words; "" when all were */
+	char lacking[SEED_PLACES_TEXT];		/* what blocks that were not found may be on:
+						 * volumes of its set that were not given, in words;
+						 * "" when all were */
 };
 
 /* Something on the media that cannot be used, and why. */
 struct seed_import_problem {
 	char what[96];
-	bool harmless;		/* a set for another site, a second copy: said, and no fault of this import */
+	bool harmless;		/* a set for another site, a second copy: said, and no fault of this
+				 * import */
 	struct seed_error err;
 };
 

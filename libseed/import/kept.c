@@ -22,7 +22,8 @@ static const struct seed_volume *volume_of(const struct seed_import *plan,
 					   const struct seed_id *set)
 {
 	for (size_t i = 0; i < plan->volumes.count; i++) {
-		const struct seed_volume *v = *(struct seed_volume **)seed_vec_at(&plan->volumes, i);
+		const struct seed_volume *v =
+			*(struct seed_volume **)seed_vec_at(&plan->volumes, i);
 
 		if (seed_id_equal(&v->set, set) && (!v->sealed || v->data_key.known))
 			return v;
@@ -85,7 +86,8 @@ static int look_at_replica(const char *name, struct seed_replica *r, const struc
 	look->err = err;
 	if (look_beside(look, r) < 0)
 		return -1;
-	/* One that lacks nothing does not speak for the media: they may bring a newer seed's blocks. */
+	/* One that lacks nothing does not speak for the media: they may bring a newer seed's
+	 * blocks. */
 	if (r->state != SEED_REPLICA_INCOMPLETE || !volume_of(look->plan, &r->set))
 		return 0;
 	open_kept(&seed, look->plan, r->dir, r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The reading side of the pass: walks the plan in pack order, gathers the records that it needs into
- * large reads past the page cache, and hands them to the workers.
+ * The reading side of the pass: walks the plan in pack order, gathers the records that it needs
+ * into large reads past the page cache, and hands them to the workers.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,7 +62,8 @@ static int read_batch(struct import_run *run, struct reading *g, struct seed_err
 		g->records[i]->stored = batch->data + start;
 		/* Two jobs of one record (see ITEMS_MAX) share its bytes. */
 		if (i + 1 < g->count && g->records[i + 1]->number != g->records[i]->number)
-			start += seed_pack_reader_record(g->pack->reader, g->records[i]->number)->length;
+			start += seed_pack_reader_record(g->pack->reader, g->records[i]->number)
+					 ->length;
 	}
 	run->plan->read_bytes += g->bytes;
 	return 0;
@@ -149,7 +150,8 @@ static void look_up_pack(struct import_run *run, const struct import_pack *pack)
 	for (size_t i = 0; i < run->count; i++) {
 		struct seed_build *b = &run->builds[i];
 
-		b->has_pack = b->resumed && seed_import_log_has_pack(b->log, pack->place, pack->facts);
+		b->has_pack =
+			b->resumed && seed_import_log_has_pack(b->log, pack->place, pack->facts);
 	}
 }
 

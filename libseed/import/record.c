@@ -43,7 +43,8 @@ void seed_import_worker_free(void *scratch)
 
 /* Write neighbouring blocks that go to neighbouring places in one go. @plain lies as the
  * record does: all blocks but a disk's last are whole, so slots follow each other by 64 KiB. */
-static void write_items(struct import_record *r, const uint8_t *const *blocks, const uint32_t *lengths)
+static void write_items(struct import_record *r, const uint8_t *const *blocks,
+			const uint32_t *lengths)
 {
 	const struct import_item *items = r->items.items;
 
@@ -170,7 +171,8 @@ int seed_import_use_record(struct seed_job *job, void *scratch, struct seed_erro
 	}
 	check_blocks(r, blocks, &info);
 	if (r->bad)
-		seed_error_set(&r->why, SEED_ERR_INTEGRITY, "holds blocks that differ from their digests");
+		seed_error_set(&r->why, SEED_ERR_INTEGRITY,
+			       "holds blocks that differ from their digests");
 	qsort(r->items.items, r->items.count, sizeof(struct import_item), by_place);
 	write_items(r, blocks, info.lengths);
 	return 0;

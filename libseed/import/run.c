@@ -8,13 +8,13 @@
  *                                needed
  *
  * Workers write, unlike in an export: every block has a place of its own, so order does not
- * matter, and a disk file wants several writes in flight. A record, and each block of it, is checked
- * before a byte of it is written.
+ * matter, and a disk file wants several writes in flight. A record, and each block of it, is
+ * checked before a byte of it is written.
  *
  * Failures. A damaged record or block is lost for whoever needed it and nothing else. A disk
  * file that cannot be written fails its replica; the others go on. A pack that cannot be read
- * at all leaves what only it holds missing. Where two media hold copies of a volume, what is damaged
- * on one is asked from the other first.
+ * at all leaves what only it holds missing. Where two media hold copies of a volume, what is
+ * damaged on one is asked from the other first.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +23,8 @@
 
 #define WRITERS_PER_JOB 2u		/* a worker waits for the disk half of its time */
 
-void seed_import_fail_build(struct import_run *run, struct seed_build *b, const struct seed_error *err)
+void seed_import_fail_build(struct import_run *run, struct seed_build *b,
+			    const struct seed_error *err)
 {
 	pthread_mutex_lock(&run->lock);
 	if (!b->failed) {

@@ -22,8 +22,10 @@ struct import_pack {				/* one that the plan reads from */
 	const struct seed_volume *volume;
 	const struct seed_pack_facts *facts;
 	uint32_t place;			/* its ordinal among all of them */
-	struct seed_vec table;		/* struct seed_table_entry: worked out, when the tail is damaged */
-	struct seed_vec twins;		/* const struct seed_volume *: others that hold the very same pack */
+	struct seed_vec table;		/* struct seed_table_entry: worked out, when the tail is
+					 * damaged */
+	struct seed_vec twins;		/* const struct seed_volume *: others that hold the very
+					 * same pack */
 	struct seed_pack_reader *reader;	/* while it is read */
 };
 
@@ -58,7 +60,8 @@ struct import_run {
 	struct seed_lane *lane;
 	pthread_t collector;
 	pthread_mutex_t lock;		/* guards failed and vm->err of builds */
-	_Atomic uint64_t total_bytes;	/* to write; the reading thread takes off what is done already */
+	_Atomic uint64_t total_bytes;	/* to write; the reading thread takes off what is done
+					 * already */
 	uint64_t done_bytes;		/* collector's */
 	struct seed_error err;		/* the collector's, fatal */
 	bool failed;

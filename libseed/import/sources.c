@@ -19,8 +19,9 @@ static bool volume_is_needed(const struct import_run *run, const struct seed_vol
 
 /* A pack whose tail is damaged still has its records: they are walked, which reads all of it once
  * more. What cannot be walked either is as good as not there. */
-static int mend_pack(struct import_run *run, struct import_pack *pack, const struct seed_pack_id *id,
-		     const struct seed_error *tail, struct seed_vec *index, struct seed_error *err)
+static int mend_pack(struct import_run *run, struct import_pack *pack,
+		     const struct seed_pack_id *id, const struct seed_error *tail,
+		     struct seed_vec *index, struct seed_error *err)
 {
 	char set[SEED_ID_TEXT], medium[SEED_QUOTED + 2];
 	struct seed_error why = { 0 };
@@ -55,7 +56,8 @@ struct sources {
 	struct import_run *run;
 	struct seed_record_codec *codec;
 	struct seed_digest_stream *name;
-	struct seed_vec volumes;	/* const struct seed_volume *, in the order of their places */
+	struct seed_vec volumes;	/* const struct seed_volume *, in the order of their
+					 * places */
 };
 
 static bool holds_same(const struct seed_volume *v, const struct seed_volume *of,
@@ -105,8 +107,8 @@ static int read_index(const struct sources *s, const struct seed_volume *v,
 }
 
 /* The pack goes into the join, and into the name of the plan. */
-static int join_pack(const struct sources *s, struct import_pack *pack, const struct seed_vec *index,
-		     struct seed_error *err)
+static int join_pack(const struct sources *s, struct import_pack *pack,
+		     const struct seed_vec *index, struct seed_error *err)
 {
 	name_pack(s->name, pack);
 	return seed_locate_pack(s->run->locate, index, &pack->place, err);
@@ -124,8 +126,8 @@ static struct import_pack *push_pack(const struct sources *s, const struct seed_
 	return pack;
 }
 
-/* No copy has a tail that is whole: each is walked for itself, for each may have lost other records.
- * One that cannot be used is reported; whatever only it holds comes out missing. */
+/* No copy has a tail that is whole: each is walked for itself, for each may have lost other
+ * records. One that cannot be used is reported; whatever only it holds comes out missing. */
 static int add_damaged(const struct sources *s, const struct seed_vec *holders,
 		       const struct seed_pack_facts *facts, struct seed_error *err)
 {
@@ -220,7 +222,8 @@ static int add_packs(struct sources *s, struct seed_error *err)
 	return 0;
 }
 
-int seed_import_add_packs(struct import_run *run, struct seed_digest_stream *name, struct seed_error *err)
+int seed_import_add_packs(struct import_run *run, struct seed_digest_stream *name,
+			  struct seed_error *err)
 {
 	struct sources s = { .run = run, .name = name };
 	int rc = seed_record_codec_new(&s.codec, 1, err);
@@ -280,7 +283,8 @@ void seed_import_open_logs(struct import_run *run, const struct seed_digest_stre
 		seed_digest_add(&name, b->fill ? "fill" : "all ", 4);
 		seed_digest_end(&name, &digest);
 		memcpy(plan.bytes, digest.bytes, SEED_ID_SIZE);
-		if (seed_import_log_open(&b->log, b->replica->build, &plan, &b->resumed, &err) < 0) {
+		if (seed_import_log_open(&b->log, b->replica->build, &plan, &b->resumed, &err) <
+		    0) {
 			seed_import_fail_build(run, b, &err);
 			continue;
 		}

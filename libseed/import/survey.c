@@ -52,17 +52,19 @@ static bool takes_place(struct seed_import_vm *vm, const struct seed_seed *seed)
 		if (!vm->parted && !seed_digest_equal(&vm->seed->digest, &seed->digest))
 			seed_error_set(&vm->err, SEED_ERR_IDENTITY,
 				       "the media hold two seeds of generation %llu with different "
-				       "content: its site signed two manifests with one number; ask "
-				       "there which one is right, and have it exported once more",
+				       "content: its site signed two manifests with one number; "
+				       "ask there which one is right, and have it exported once "
+				       "more",
 				       (unsigned long long)a->generation);
 		return false;
 	default:
 		vm->parted = true;
 		seed_error_set(&vm->err, SEED_ERR_IDENTITY,
-			       "the media hold two histories that have parted, one at generation %llu "
-			       "and one at %llu: ask its site which one is right, and import it from "
-			       "a medium that holds no other",
-			       (unsigned long long)a->generation, (unsigned long long)b->generation);
+			       "the media hold two histories that have parted, one at generation "
+			       "%llu and one at %llu: ask its site which one is right, and import "
+			       "it from a medium that holds no other",
+			       (unsigned long long)a->generation,
+			       (unsigned long long)b->generation);
 		return b->generation > a->generation;
 	}
 }
@@ -105,7 +107,8 @@ static int add_volume_problems(struct seed_import *plan, const struct seed_volum
 		struct seed_error why = { 0 };
 
 		seed_error_set(&why, p->kind, "%s: %s", p->path, p->text);
-		if (seed_import_note_problem(plan, &why, "set %.8s", seed_id_text(&v->set, set)) < 0)
+		if (seed_import_note_problem(plan, &why, "set %.8s", seed_id_text(&v->set, set)) <
+		    0)
 			return seed_error_sys(err, ENOMEM, "plan");
 	}
 	return 0;
@@ -132,8 +135,8 @@ static int note_sealed(struct seed_import *plan, const struct seed_volume *v,
 
 	snprintf(problem.what, sizeof(problem.what), "set %.8s", seed_id_text(&v->set, set));
 	seed_error_set(&problem.err, SEED_ERR_TRUST,
-		       "sealed for another site: this home's receiving key does not open it; its exporter "
-		       "must name this site with --for");
+		       "sealed for another site: this home's receiving key does not open it; its "
+		       "exporter must name this site with --for");
 	return add_problem(plan, &problem) < 0 ? seed_error_sys(err, ENOMEM, "plan") : 0;
 }
 
@@ -207,7 +210,8 @@ static bool name_fits(const char *name, const struct seed_manifest *m)
 {
 	char folder[SEED_REPLICA_NAME], uuid[SEED_UUID_TEXT];
 
-	return strcmp(name, m->name) == 0 || strcasecmp(name, seed_uuid_text(&m->uuid, uuid)) == 0 ||
+	return strcmp(name, m->name) == 0 ||
+	       strcasecmp(name, seed_uuid_text(&m->uuid, uuid)) == 0 ||
 	       strcmp(name, seed_replica_folder_name(&m->site, &m->uuid, m->name, folder)) == 0;
 }
 
@@ -235,9 +239,11 @@ static int select_named(struct seed_import *plan, const char *const *names, stru
 		}
 		if (rc == 0 && found != 1)
 			rc = seed_error_set(err, SEED_ERR_USAGE,
-					    found ? "%s: %zu VMs on the media have this name: say which "
-						    "by NAME.ID or uuid (import -n lists them)"
-						  : "%s: no such VM on the media (import -n lists them)%.0zu",
+					    found ? "%s: %zu VMs on the media have this name: say "
+						    "which "
+						    "by NAME.ID or uuid (import -n lists them)" :
+						    "%s: no such VM on the media (import -n lists "
+						    "them)%.0zu",
 					    seed_quote(*names, quoted, sizeof(quoted)), found);
 	}
 	for (size_t i = 0; i < plan->vms.count; i++)
@@ -247,12 +253,13 @@ static int select_named(struct seed_import *plan, const char *const *names, stru
 	return rc;
 }
 
-/* A volume that holds packs and no seeds is one of several, or the run did not come to its end; from
- * the volume alone nobody can tell. */
+/* A volume that holds packs and no seeds is one of several, or the run did not come to its end;
+ * from the volume alone nobody can tell. */
 static const struct seed_volume *without_seeds(const struct seed_import *plan)
 {
 	for (size_t i = 0; i < plan->volumes.count; i++) {
-		const struct seed_volume *v = *(struct seed_volume **)seed_vec_at(&plan->volumes, i);
+		const struct seed_volume *v =
+			*(struct seed_volume **)seed_vec_at(&plan->volumes, i);
 
 		if (v->packs.count && !v->seeds.count && (!v->sealed || v->data_key.known))
 			return v;
@@ -260,7 +267,8 @@ static const struct seed_volume *without_seeds(const struct seed_import *plan)
 	return NULL;
 }
 
-static const struct seed_import_problem *first_problem(const struct seed_import *plan, bool harmless)
+static const struct seed_import_problem *first_problem(const struct seed_import *plan,
+						       bool harmless)
 {
 	for (size_t i = 0; i < plan->problems.count; i++) {
 		const struct seed_import_problem *p = seed_vec_at(&plan->problems, i);
@@ -287,15 +295,17 @@ static int refuse_empty(const struct seed_import *plan, size_t sets_seen, struct
 	}
 	if (v)
 		return seed_error_set(err, SEED_ERR_MEDIUM,
-				      "no seeds here: this is volume %u of set %.8s, and the manifests are on "
-				      "the set's last volume: give that one too, or first (or the export was "
-				      "interrupted: run it again to finish it)", v->number,
-				      seed_id_text(&v->set, set));
+				      "no seeds here: this is volume %u of set %.8s, and the "
+				      "manifests are on the set's last volume: give that one too, "
+				      "or first (or the export was interrupted: run it again to "
+				      "finish it)",
+				      v->number, seed_id_text(&v->set, set));
 	if (sets_seen)
 		return seed_error_set(err, SEED_ERR_MEDIUM,
-				      "no finished seed on the media: the export was interrupted; run it "
-				      "again to finish it");
-	return seed_error_set(err, SEED_ERR_MEDIUM, "no set on the media: nothing was exported to them");
+				      "no finished seed on the media: the export was interrupted; "
+				      "run it again to finish it");
+	return seed_error_set(err, SEED_ERR_MEDIUM,
+			      "no set on the media: nothing was exported to them");
 }
 
 /* What is odd about a volume's place in its set. */
@@ -337,8 +347,9 @@ static void note_lacking(struct seed_import *plan)
 			continue;
 		seed_set_view_lacking(view, vm->lacking);
 		if (!view->has_doc && vm->seed->elsewhere)
-			snprintf(vm->lacking, sizeof(vm->lacking), "another volume of set %.8s, which "
-				 "was not given", seed_id_text(id, set));
+			snprintf(vm->lacking, sizeof(vm->lacking),
+				 "another volume of set %.8s, which was not given",
+				 seed_id_text(id, set));
 	}
 }
 

@@ -220,7 +220,8 @@ int seed_medium_recheck(const struct seed_medium *medium, struct seed_error *err
 
 	seed_quote(medium->path, path, sizeof(path));
 	if (seed_path_open_folder(&root, medium->path, NULL) < 0)
-		return seed_error_set(err, SEED_ERR_MEDIUM, "nothing is mounted at %s any more", path);
+		return seed_error_set(err, SEED_ERR_MEDIUM, "nothing is mounted at %s any more",
+				      path);
 	if (!same_folder(root, medium->root))
 		return seed_error_set(err, SEED_ERR_MEDIUM,
 				      "another file system is mounted at %s now", path);

@@ -20,9 +20,11 @@ struct seed_medium {
 	char label[SEED_LABEL_MAX + 1];
 	char *serial, *model;		/* or NULL */
 	struct seed_id site;		/* that prepared it */
-	char site_name[SEED_NAME_MAX + 1];	/* as it calls itself; the local name is the trust's */
-	bool known_signer;		/* its signature verifies under a trusted key; else the fields
-					 * above are empty and the medium is told by its path */
+	char site_name[SEED_NAME_MAX + 1];	/* as it calls itself; the local name is the
+						 * trust's */
+	bool known_signer;		/* its signature verifies under a trusted key; else the
+					 * fields above are empty and the medium is told by its
+					 * path */
 	struct seed_error unknown;	/* without a known signer: why */
 	struct seed_digest text;	/* with one: of medium.json as it was read */
 	bool writable;

@@ -24,8 +24,9 @@ static int guard(const struct seed_medium *medium, const struct seed_medium_prep
 		return seed_error_sys(err, errno, "%s", medium->path);
 	seed_device_look(device, "/sys", st.st_dev);
 	if (!device->external && !opt->allow_internal)
-		return seed_error_set(err, SEED_ERR_USAGE, "%s is not on a disk that is known to be "
-				      "removable; --allow-internal takes it all the same",
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s is not on a disk that is known to be removable; "
+				      "--allow-internal takes it all the same",
 				      seed_quote(medium->path, quoted, sizeof(quoted)));
 	if (!medium->writable)
 		return seed_error_set(err, SEED_ERR_MEDIUM, "%s is read-only",
@@ -78,9 +79,10 @@ static int look(struct seed_medium *medium, const struct seed_site *site,
 			return 0;
 		}
 		if (signed_by_another(&text, site))
-			return seed_error_set(err, SEED_ERR_MEDIUM, "vmseed/medium.json is signed by "
-					      "a site that is not trusted here: trust its card "
-					      "(vmseed key trust), or use another folder");
+			return seed_error_set(err, SEED_ERR_MEDIUM,
+					      "vmseed/medium.json is signed by a site that is not "
+					      "trusted here: trust its card (vmseed key trust), or "
+					      "use another folder");
 	} else if (why.kind != SEED_ERR_NOTFOUND && why.kind != SEED_ERR_TRUST) {
 		if (err)
 			*err = why;	/* unreadable, a link, too long: none of our making */
@@ -91,8 +93,9 @@ static int look(struct seed_medium *medium, const struct seed_site *site,
 	if (seed_medium_sets(medium, &sets, err) < 0)
 		return -1;
 	if (sets.count)
-		return seed_error_set(err, SEED_ERR_MEDIUM, "vmseed/medium.json is %s, and sets lie "
-				      "beside it: nothing is touched; use another folder",
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "vmseed/medium.json is %s, and sets lie beside it: nothing "
+				      "is touched; use another folder",
 				      why.kind == SEED_ERR_NOTFOUND ? "missing" : "damaged");
 	return 0;
 }
@@ -169,8 +172,9 @@ static int check_label(const struct seed_medium *medium, const char *label,
 {
 	if (!label || strcmp(label, medium->label) == 0)
 		return 0;
-	return seed_error_set(err, SEED_ERR_USAGE, "this medium is prepared already, with the label "
-			      "\"%s\", and a label is never changed; leave --label out to use it",
+	return seed_error_set(err, SEED_ERR_USAGE,
+			      "this medium is prepared already, with the label \"%s\", and a label "
+			      "is never changed; leave --label out to use it",
 			      medium->label);
 }
 
@@ -194,8 +198,9 @@ int seed_medium_prepare(struct seed_medium **out, bool *made, const char *path,
 	bool prepared = false;
 
 	if (opt->label && !seed_label_valid(opt->label))
-		return seed_error_set(err, SEED_ERR_USAGE, "a label is 1 to %d of A-Z a-z 0-9 . _ - "
-				      "and inner blanks", SEED_LABEL_MAX);
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "a label is 1 to %d of A-Z a-z 0-9 . _ - and inner blanks",
+				      SEED_LABEL_MAX);
 	if (seed_medium_open_root(&medium, path, err) < 0)
 		return -1;
 	if (seed_medium_open_folder(medium, &inner) < 0 && inner.kind != SEED_ERR_NOTFOUND) {

@@ -25,10 +25,13 @@ static const struct seed_stored_facts *facts_of(const struct seed_seed *seed,
 	strcat(path, suffix);
 	facts = seed_volume_file(v, path);
 	if (!facts && elsewhere)
-		seed_error_set(err, SEED_ERR_MEDIUM, "%s: is on the volume of the set that the manifest "
-			       "came from: give that one too", path);
+		seed_error_set(err, SEED_ERR_MEDIUM,
+			       "%s: is on the volume of the set that the manifest came from: give "
+			       "that one too",
+			       path);
 	else if (!facts)
-		seed_error_set(err, SEED_ERR_INTEGRITY, "%s: no commit of the volume names it", path);
+		seed_error_set(err, SEED_ERR_INTEGRITY, "%s: no commit of the volume names it",
+			       path);
 	return facts;
 }
 
@@ -64,7 +67,8 @@ static int load_plain(struct seed_seed *seed, const struct seed_file_id *id,
 				  &seed->len, err) < 0)
 		return -1;
 	facts = facts_of(seed, id, ".minisig", path, err);
-	if (!facts || seed_file_read(v->dir, path, SEED_SIGNATURE_MAX - 1, &signature, &len, err) < 0)
+	if (!facts ||
+	    seed_file_read(v->dir, path, SEED_SIGNATURE_MAX - 1, &signature, &len, err) < 0)
 		return -1;
 	memcpy(seed->signature, signature, len + 1);
 	return 0;
@@ -114,7 +118,8 @@ static int check_manifest(const struct seed_seed *seed, const struct seed_id *id
 				      v->sealed ? "sealed" : "plaintext");
 	if (!seed_id_equal(&m->site, &v->signer->card.site))
 		return seed_error_set(err, SEED_ERR_TRUST,
-				      "its manifest speaks for a VM of another site than its signer's");
+				      "its manifest speaks for a VM of another site than its "
+				      "signer's");
 	return seed_trust_allows(v->signer, &m->uuid, m->name, err);
 }
 
@@ -248,7 +253,8 @@ int seed_seed_list(const struct seed_seed *seed, uint32_t disk, struct seed_list
 		return -1;
 	if (data_blocks != d->data_blocks)
 		return seed_error_set(err, SEED_ERR_INTEGRITY,
-				      "digest list of %s: %llu data blocks, not the manifest's %llu",
+				      "digest list of %s: %llu data blocks, not the manifest's "
+				      "%llu",
 				      d->slot, (unsigned long long)data_blocks,
 				      (unsigned long long)d->data_blocks);
 	if (!into)

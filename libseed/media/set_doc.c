@@ -101,8 +101,8 @@ int seed_set_doc_take(struct seed_set_doc *out, struct seed_json_reader *r, stru
 		if (take_member(out, seed_json_at(volumes, i), i, err) < 0)
 			return -1;
 	if (!seed_set_doc_member(out, out->volume))
-		return seed_error_set(err, SEED_ERR_FORMAT, "volumes: without the volume that carries "
-				      "this document");
+		return seed_error_set(err, SEED_ERR_FORMAT,
+				      "volumes: without the volume that carries this document");
 	return 0;
 }
 
@@ -152,8 +152,8 @@ int seed_set_doc_open(struct seed_set_doc *out, const struct seed_volume *v,
 	SEED_AUTO(seed_set_doc_clear) struct seed_set_doc doc = { 0 };
 
 	if (!v->has_full)
-		return seed_error_set(err, SEED_ERR_NOTFOUND, "no set document: the volume holds no "
-				      "full commit");
+		return seed_error_set(err, SEED_ERR_NOTFOUND,
+				      "no set document: the volume holds no full commit");
 	if (load(&doc, v, err) < 0)
 		return -1;
 	*out = doc;
@@ -234,8 +234,9 @@ int seed_set_doc_create(const struct seed_volume *v, const struct seed_set_doc *
 	struct seed_signed_text text = { .signature = signature };
 
 	if (memcmp(key, &v->key, sizeof(v->key)) != 0)
-		return seed_error_set(err, SEED_ERR_TRUST, "this volume is another site's: only its "
-				      "exporter adds to it");
+		return seed_error_set(err, SEED_ERR_TRUST,
+				      "this volume is another site's: only its exporter adds to "
+				      "it");
 	object = to_json(doc, key);
 	if (seed_doc_sign(object, own->sign, SEED_DOC_SET, &dumped, &text.len, signature, err) < 0)
 		return -1;

@@ -27,8 +27,9 @@ struct seed_set_member {
 struct seed_set_doc {
 	struct seed_id set;
 	uint32_t volume, number;	/* where it lies: the volume and its full commit */
-	struct seed_vec members;	/* struct seed_set_member, by rising volume: each that holds packs
-					 * that count, and the one that carries the document */
+	struct seed_vec members;	/* struct seed_set_member, by rising volume: each that holds
+					 * packs that count, and the one that carries the
+					 * document */
 };
 
 char *seed_set_doc_name(uint32_t number, char *out);

@@ -104,8 +104,8 @@ static int read_record(struct seed_set_record *out, uint64_t *sequence, int home
 	struct seed_json_reader r;
 	char name[RECORD_NAME];
 
-	if (seed_home_doc_read(&doc, &r, home, record_name(set, volume, name), RECORD_MAX, RECORD_SCHEMA,
-			       err) < 0)
+	if (seed_home_doc_read(&doc, &r, home, record_name(set, volume, name), RECORD_MAX,
+			       RECORD_SCHEMA, err) < 0)
 		return -1;
 	if (take_members(&record, sequence, &r) < 0)
 		return seed_error_prefix(err, "%s", name);
@@ -282,5 +282,6 @@ int seed_set_record_write(int home, const struct seed_set_record *record, struct
 	seed_json_set_uint(doc, "next_pack", record->next_pack);
 	seed_json_set_uint(doc, "last_full_read", record->last_full_read > 0 ?
 			   (uint64_t)record->last_full_read : 0);
-	return seed_home_doc_replace(home, record_name(&record->set, record->volume, name), doc, err);
+	return seed_home_doc_replace(home, record_name(&record->set, record->volume, name), doc,
+				     err);
 }

@@ -18,7 +18,8 @@
 struct seed_set_record {
 	struct seed_id set, medium;
 	uint32_t volume;
-	char label[SEED_LABEL_MAX + 1];	/* of the medium; "" in records of before there were labels */
+	char label[SEED_LABEL_MAX + 1];	/* of the medium; "" in records of before there were
+					 * labels */
 	bool sealed;
 	struct seed_id recipient;	/* site; zero when plaintext */
 	uint8_t receiving_key[SEED_HPKE_KEY];

@@ -228,7 +228,8 @@ size_t seed_set_view_count(const struct seed_set_view *view, enum seed_place_rol
 
 /* ---- words ---- */
 
-/* Labels are of harmless characters (seed_label_valid()), so they go into a sentence as they are. */
+/* Labels are of harmless characters (seed_label_valid()), so they go into a sentence as they
+ * are. */
 static const char *label_of(const struct seed_set_place *place, char *quoted)
 {
 	return place->has_member ? place->member.label
@@ -310,28 +311,32 @@ char *seed_set_place_remark(const struct seed_set_place *place, enum seed_error_
 	*out = '\0';
 	if (place->other_history) {
 		*kind = SEED_ERR_INTEGRITY;
-		snprintf(out, SEED_PLACES_TEXT, "volume %u: its commit %u is not the one that the set "
-			 "document names", place->number, place->member.commit);
+		snprintf(out, SEED_PLACES_TEXT,
+			 "volume %u: its commit %u is not the one that the set document names",
+			 place->number, place->member.commit);
 		return out;
 	}
 	switch (place->role) {
 	case SEED_PLACE_OLDER:
 		*kind = SEED_ERR_IDENTITY;
-		snprintf(out, SEED_PLACES_TEXT, "volume %u is older than the set: it shows commit %u and "
-			 "the set ends at commit %u of it (rolled back, or an older copy)",
+		snprintf(out, SEED_PLACES_TEXT,
+			 "volume %u is older than the set: it shows commit %u and the set ends at "
+			 "commit %u of it (rolled back, or an older copy)",
 			 place->number, place->volume->last_commit, place->member.commit);
 		break;
 	case SEED_PLACE_OLDER_COPY:
-		snprintf(out, SEED_PLACES_TEXT, "volume %u is an older copy of one that was given too",
-			 place->number);
+		snprintf(out, SEED_PLACES_TEXT,
+			 "volume %u is an older copy of one that was given too", place->number);
 		break;
 	case SEED_PLACE_COPY:
 		snprintf(out, SEED_PLACES_TEXT, "volume %u is a copy of one that was given too",
 			 place->number);
 		break;
 	case SEED_PLACE_UNLISTED:
-		snprintf(out, SEED_PLACES_TEXT, "volume %u is not in the set document: of another attempt, "
-			 "or of a run that did not come to its end", place->number);
+		snprintf(out, SEED_PLACES_TEXT,
+			 "volume %u is not in the set document: of another attempt, or of a run "
+			 "that did not come to its end",
+			 place->number);
 		break;
 	default:
 		break;

@@ -16,18 +16,21 @@ enum seed_place_role {			/* in the order in which to look for blocks */
 	SEED_PLACE_OLDER,	/* the best copy given shows less than the set document says */
 	SEED_PLACE_COPY,	/* another copy of the same volume, in the same state */
 	SEED_PLACE_OLDER_COPY,	/* ... that shows less than the first */
-	SEED_PLACE_UNLISTED,	/* the set document does not name it: of another attempt, or of a run that
-				 * has not come to its end */
-	SEED_PLACE_MISSING,	/* the set document names it and it was not given: @volume is NULL */
+	SEED_PLACE_UNLISTED,	/* the set document does not name it: of another attempt, or of a
+				 * run that has not come to its end */
+	SEED_PLACE_MISSING,	/* the set document names it and it was not given: @volume is
+				 * NULL */
 };
 
 struct seed_set_place {
 	enum seed_place_role role;
 	uint32_t number;			/* of the volume */
 	const struct seed_volume *volume;	/* borrowed; NULL: missing */
-	bool has_member;			/* the set document names this volume on this medium: */
+	bool has_member;			/* the set document names this volume on this
+						 * medium: */
 	struct seed_set_member member;
-	bool other_history;			/* its commit of that number is not the one that is named */
+	bool other_history;			/* its commit of that number is not the one that is
+						 * named */
 };
 
 struct seed_set_view {
@@ -50,8 +53,9 @@ const struct seed_set_view *seed_set_view_of(const struct seed_vec *views,
 size_t seed_set_view_count(const struct seed_set_view *view, enum seed_place_role role);
 
 #define SEED_PLACES_TEXT 240
-/* The places of this role as a part of a sentence: "caddy-2, volume 2 of 3" or "caddy-2 and caddy-3,
- * volumes 2 and 3 of 4"; "" when there are none. @out holds SEED_PLACES_TEXT; cut with "...". */
+/* The places of this role as a part of a sentence: "caddy-2, volume 2 of 3" or "caddy-2 and
+ * caddy-3, volumes 2 and 3 of 4"; "" when there are none. @out holds SEED_PLACES_TEXT; cut with
+ * "...". */
 char *seed_set_view_text(const struct seed_set_view *view, enum seed_place_role role, char *out);
 /* What blocks that were not found may be on, for a message: "caddy-2, volume 2 of 3, which was not
  * given"; "" when all of the set is there. @out holds SEED_PLACES_TEXT. */

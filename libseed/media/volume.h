@@ -23,10 +23,13 @@ struct seed_volume_problem {
 	char path[SEED_FILE_NAME];
 	char text[160];
 	enum seed_error_kind kind;	/* INTEGRITY, TRUST, MEDIUM */
-	uint32_t commit;		/* its number, or that of the commit that a set document is of */
-	bool ours;			/* it is a commit under the volume's key all the same, or belongs to
-					 * one: torn writing does not make such a one, and nothing sweeps it */
-	bool torn;			/* above what the exporter's home confirmed: a torn attempt */
+	uint32_t commit;		/* its number, or that of the commit that a set document is
+					 * of */
+	bool ours;			/* it is a commit under the volume's key all the same, or
+					 * belongs to one: torn writing does not make such a one,
+					 * and nothing sweeps it */
+	bool torn;			/* above what the exporter's home confirmed: a torn
+					 * attempt */
 };
 
 /* A commit that counts: it verifies, and chains with the one before it. */
@@ -40,7 +43,8 @@ struct seed_volume {
 	struct seed_medium *medium;	/* borrowed */
 	int dir;			/* vmseed/SETID */
 	struct seed_id set;
-	struct seed_id medium_id;	/* as volume.json names it; the medium's own id where that is known */
+	struct seed_id medium_id;	/* as volume.json names it; the medium's own id where that
+					 * is known */
 	uint32_t number;		/* of the volume, from 1 */
 	struct seed_id site;		/* exporter */
 	struct seed_public_key key;	/* its signing key: it alone commits */
@@ -59,7 +63,8 @@ struct seed_volume {
 	struct seed_vec seeds;		/* struct seed_id of the last full commit */
 	struct seed_vec links;		/* struct seed_volume_link, by number */
 	struct seed_vec problems;	/* struct seed_volume_problem: commits that do not verify or
-					 * chain, by number; then the set document, when it is damaged */
+					 * chain, by number; then the set document, when it is
+					 * damaged */
 };
 
 /* The set ids that lie on a medium: struct seed_id, sorted. Other names are ignored, and so is a

@@ -67,8 +67,8 @@ static int wrap_key(struct seed_json *recipients, const struct seed_card *card,
 	return 0;
 }
 
-/* The set's data key, a fresh one for its first volume, wrapped for the recipient and for ourselves;
- * it is not kept here: opening the volume unwraps it, which proves that it can be. */
+/* The set's data key, a fresh one for its first volume, wrapped for the recipient and for
+ * ourselves; it is not kept here: opening the volume unwraps it, which proves that it can be. */
 static int add_recipients(struct seed_json *recipients, const struct seed_volume_more *what,
 			  const struct seed_site *own, const struct seed_card *recipient,
 			  struct seed_error *err)
@@ -152,7 +152,8 @@ static int create(struct seed_volume **out, struct seed_medium *medium,
 			   err) < 0)
 		return seed_media_failed(err);
 	if (seed_path_exists(medium->vmseed, seed_id_text(&what->set, name)))
-		return seed_error_set(err, SEED_ERR_USAGE, "set %s is on this medium already", name);
+		return seed_error_set(err, SEED_ERR_USAGE, "set %s is on this medium already",
+				      name);
 	if (seed_path_make_folder(medium->vmseed, name, 0755, err) < 0 ||
 	    seed_path_open_folder_at(&dir, medium->vmseed, name, err) < 0)
 		return seed_media_failed(err);

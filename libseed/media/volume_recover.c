@@ -60,8 +60,9 @@ static int check_confirmed(const struct seed_volume *volume, const struct seed_s
 	if (!record->confirmed)
 		return 0;
 	if (volume->last_commit < record->confirmed)
-		return seed_error_set(err, SEED_ERR_MEDIUM, "shows commit %u, and commit %u was "
-				      "confirmed here: it has been rolled back, or is an older copy; "
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "shows commit %u, and commit %u was confirmed here: it has "
+				      "been rolled back, or is an older copy; "
 				      "take the newest, or " AFRESH,
 				      volume->last_commit, record->confirmed);
 	for (size_t i = 0; i < volume->links.count; i++) {
@@ -95,8 +96,9 @@ static int check_length(const struct seed_volume *volume, const char *path, uint
 	if (fstat(fd, &st) < 0)
 		return seed_error_sys(err, errno, "%s", path);
 	if ((uint64_t)st.st_size != length)
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "%s: %jd bytes long, %ju were written",
-				      path, (intmax_t)st.st_size, (uintmax_t)length);
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "%s: %jd bytes long, %ju were written", path,
+				      (intmax_t)st.st_size, (uintmax_t)length);
 	return 0;
 }
 
@@ -124,7 +126,8 @@ static int check_files(const struct seed_volume *volume, struct seed_error *err)
 struct sweep {
 	const struct seed_volume *volume;
 	const struct seed_set_record *record;
-	const struct seed_vec *kept;		/* struct seed_pack_facts that stay all the same, or NULL */
+	const struct seed_vec *kept;		/* struct seed_pack_facts that stay all the same, or
+						 * NULL */
 	bool remove;				/* else the first one is an error */
 	char folder[SEED_FILE_NAME];		/* of the seed being looked at */
 	bool removed;
@@ -227,7 +230,8 @@ static int sweep_set_docs(struct sweep *sweep, struct seed_error *err)
 	if (!seed_path_exists(volume->dir, "sets"))	/* most volumes have none */
 		return 0;
 	sweep->removed = false;
-	if (seed_path_each(volume->dir, "sets", SEED_MEDIA_NAMES_MAX, visit_set_doc, sweep, err) < 0)
+	if (seed_path_each(volume->dir, "sets", SEED_MEDIA_NAMES_MAX, visit_set_doc, sweep, err) <
+	    0)
 		return -1;
 	return sweep->removed ? sync_folder(volume, "sets", err) : 0;
 }

@@ -428,7 +428,8 @@ static int read_some(struct seed_journal *j, const struct seed_digest *digests,
 
 	for (size_t i = 0; i < count; i++) {
 		data[i] = buf + i * SEED_BLOCK_SIZE;
-		if (read_block(j, &digests[i], lens[i], buf + i * SEED_BLOCK_SIZE, &got[i], err) < 0)
+		if (read_block(j, &digests[i], lens[i], buf + i * SEED_BLOCK_SIZE, &got[i], err) <
+		    0)
 			return -1;
 		sizes[i] = got[i] ? lens[i] : 0;
 	}
@@ -442,7 +443,8 @@ int seed_journal_read_many(struct seed_journal *journal, const struct seed_diges
 			   const uint32_t *lens, size_t count, uint8_t *buf, bool *got,
 			   struct seed_error *err)
 {
-	for (size_t n; count; digests += n, lens += n, got += n, buf += n * SEED_BLOCK_SIZE, count -= n) {
+	for (size_t n; count;
+	     digests += n, lens += n, got += n, buf += n * SEED_BLOCK_SIZE, count -= n) {
 		n = count < MANY ? count : MANY;
 		if (read_some(journal, digests, lens, n, buf, got, err) < 0)
 			return -1;

@@ -46,9 +46,9 @@ int seed_journal_add(struct seed_journal *journal, const struct seed_digest *dig
 /* @buf holds SEED_BLOCK_SIZE bytes. Checked again: INTEGRITY when the file has rotten; NOTFOUND. */
 int seed_journal_read(struct seed_journal *journal, const struct seed_digest *digest, void *buf,
 		      uint32_t *len, struct seed_error *err);
-/* Several at once: block i to @buf + i * SEED_BLOCK_SIZE, @got[i] false for one that is not there, has
- * rotten, or is not of @lens[i] bytes. While nothing is added and nothing waits to be synced, any
- * number of threads may read. */
+/* Several at once: block i to @buf + i * SEED_BLOCK_SIZE, @got[i] false for one that is not there,
+ * has rotten, or is not of @lens[i] bytes. While nothing is added and nothing waits to be synced,
+ * any number of threads may read. */
 int seed_journal_read_many(struct seed_journal *journal, const struct seed_digest *digests,
 			   const uint32_t *lens, size_t count, uint8_t *buf, bool *got,
 			   struct seed_error *err);

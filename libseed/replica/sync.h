@@ -6,7 +6,8 @@
  *   STEM.list          the digests that the disk shall have, home form
  *   STEM.base          what it has, where that is not the replica's own list (missing or rotten
  *                      blocks, another size)
- *   STEM.raw STEM.have a disk that the replica does not have yet, written in place, and which of its
+ *   STEM.raw STEM.have a disk that the replica does not have yet, written in place, and which of
+ *   its
  *                      blocks are durable (home form)
  *   manifest.json (+.minisig), definition, nvram, ...
  *   replica.json       the commit record: the replica as it will be
@@ -42,8 +43,8 @@ struct seed_sync_disk {
 /**
  * seed_sync_open() - begin, or go on with what an earlier run left
  * @replica: locked; borrowed until close. One that is only a folder with "seeding" (made by
- *           seed_replica_create() for a seed over the wire) has no disks of its own: all are written
- *           in place, in sync/.
+ *           seed_replica_create() for a seed over the wire) has no disks of its own: all are
+ *           written in place, in sync/.
  * @err:     IDENTITY for one that is promoted
  */
 int seed_sync_open(struct seed_sync **out, struct seed_replica *replica,
@@ -78,7 +79,8 @@ int seed_sync_put(struct seed_sync *sync, size_t i, uint64_t index,
 struct seed_journal *seed_sync_journal(struct seed_sync *sync);	/* borrowed */
 int seed_sync_checkpoint(struct seed_sync *sync, struct seed_error *err);
 
-struct seed_sync_file {			/* a side file that came; others are taken from the replica */
+struct seed_sync_file {			/* a side file that came; others are taken from the
+					 * replica */
 	uint32_t index;			/* in the manifest */
 	const void *data;
 	size_t len;

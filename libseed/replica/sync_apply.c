@@ -16,8 +16,8 @@
  * stamps of the disks show that nothing was written yet, the record is taken back: the old state
  * is whole, and better than a new one with blocks missing.
  *
- * A block that cannot be brought into place later, since the journal has rotten or the disk does not
- * give back what was written, goes on the missing list, and the replica is "incomplete": the
+ * A block that cannot be brought into place later, since the journal has rotten or the disk does
+ * not give back what was written, goes on the missing list, and the replica is "incomplete": the
  * next resync fetches it.
  */
 #include <errno.h>
@@ -214,7 +214,8 @@ static int read_record(struct seed_replica **out, const struct seed_replica *rep
 	SEED_AUTO(seed_freep) char *text = NULL;
 	size_t len;
 
-	if (!next || seed_file_read(dir, "replica.json", SEED_REPLICA_JSON_MAX, &text, &len, err) < 0)
+	if (!next ||
+	    seed_file_read(dir, "replica.json", SEED_REPLICA_JSON_MAX, &text, &len, err) < 0)
 		return -1;
 	if (seed_replica_from_text(next, text, len, err) < 0)
 		return seed_error_prefix(err, SEED_SYNC_DIR "/replica.json");
@@ -244,9 +245,10 @@ int seed_sync_carry_out(struct seed_replica *replica, int dir, struct seed_journ
 	return rc;
 }
 
-/* Does the stamp of every disk that would be written to still prove it? It goes, durably, before the
- * first write, so then there was none. New disks, in sync/, are nobody's yet. */
-static bool is_untouched(const struct seed_replica *replica, const struct seed_replica *next, int dir)
+/* Does the stamp of every disk that would be written to still prove it? It goes, durably, before
+ * the first write, so then there was none. New disks, in sync/, are nobody's yet. */
+static bool is_untouched(const struct seed_replica *replica, const struct seed_replica *next,
+			 int dir)
 {
 	for (size_t i = 0; i < next->disks.count; i++) {
 		const struct seed_replica_disk *disk = seed_vec_at(&next->disks, i);
@@ -284,8 +286,8 @@ static bool is_at_hand(const struct seed_replica *replica, const struct seed_rep
 	return at_hand;
 }
 
-/* *@taken: there is no record any more; the old state stands, and what is left in sync/ is for the next
- * resync. */
+/* *@taken: there is no record any more; the old state stands, and what is left in sync/ is for the
+ * next resync. */
 static int take_back(const struct seed_replica *replica, int dir, struct seed_journal *journal,
 		     bool *taken, struct seed_error *err)
 {
@@ -319,7 +321,8 @@ static int look_first(const struct seed_replica *replica, int dir, struct seed_j
 	if (*taken || *journal)
 		return 0;
 	*err = why;
-	return seed_error_prefix(err, "its disks are half way to a new state, and the journal is needed "
+	return seed_error_prefix(err,
+				 "its disks are half way to a new state, and the journal is needed "
 				 "for the rest");
 }
 
@@ -337,7 +340,8 @@ int seed_replica_finish_sync(struct seed_replica *replica, struct seed_error *er
 	    seed_file_sweep(dir, err) < 0)
 		return seed_error_prefix(err, "finish the sync");
 	if (look_first(replica, dir, &journal, &taken, &inner) < 0 ||
-	    (!taken && seed_sync_carry_out(replica, dir, journal, NULL, 0, NULL, &lost, &inner) < 0)) {
+	    (!taken &&
+	     seed_sync_carry_out(replica, dir, journal, NULL, 0, NULL, &lost, &inner) < 0)) {
 		if (err)
 			*err = inner;
 		return seed_error_prefix(err, "finish the sync");

@@ -185,7 +185,8 @@ static int allocate(struct room *room, int mode, uint64_t from, uint64_t to, str
 	int rc;
 
 	do
-		rc = fallocate(room->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)(to - from));
+		rc = fallocate(room->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)from,
+			       (off_t)(to - from));
 	while (rc < 0 && errno == EINTR);
 	if (rc == 0)
 		room->touched = true;
@@ -237,8 +238,8 @@ static int reserve_unit(struct seed_sync *sync, struct seed_sync_unit *unit, str
 	struct room room = { .size = unit->size };
 	int rc;
 
-	if (seed_path_open(&fd, unit->sink ? sync->dir : sync->replica->dir, unit->names.raw, O_RDWR,
-			   0, err) < 0)
+	if (seed_path_open(&fd, unit->sink ? sync->dir : sync->replica->dir, unit->names.raw,
+			   O_RDWR, 0, err) < 0)
 		return -1;
 	room.fd = fd;
 	room.shared = !unit->sink && seed_path_exists(sync->replica->dir, "points");
@@ -354,8 +355,10 @@ static int commit_sync(struct seed_sync *sync, const struct seed_sync_commit *co
 				commit->jobs, proved, &lost, err) < 0)
 		return -1;
 	if (lost)
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "%" PRIu64 " blocks do not read back "
-				      "as they were written: they are missing now", lost);
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "%" PRIu64 " blocks do not read back "
+				      "as they were written: they are missing now",
+				      lost);
 	return 0;
 }
 

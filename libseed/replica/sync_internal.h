@@ -113,7 +113,8 @@ struct seed_sync_batch {
 };
 
 struct seed_sync_pass {
-	int (*run)(struct seed_job *job, void *scratch, struct seed_error *err);	/* on a worker */
+	int (*run)(struct seed_job *job, void *scratch, struct seed_error *err);	/* on a
+											 * worker */
 	/* On the caller's thread, in the order of adding. */
 	int (*taken)(void *arg, const struct seed_sync_batch *batch, struct seed_error *err);
 	void *arg;

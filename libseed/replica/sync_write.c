@@ -106,8 +106,8 @@ static int write_batch(struct seed_job *job, void *scratch, struct seed_error *e
 	(void)scratch;
 	for (uint64_t i = 0; i < b->count; i++)
 		lens[i] = seed_grid_length(w->target->size, b->index + i);
-	if (seed_journal_read_many(w->target->journal, b->digests, lens, (size_t)b->count, b->buffer,
-				   got, err) < 0)
+	if (seed_journal_read_many(w->target->journal, b->digests, lens, (size_t)b->count,
+				   b->buffer, got, err) < 0)
 		return -1;
 	for (uint64_t i = 0; i < b->count; i++) {
 		uint64_t first = i;

@@ -17,8 +17,8 @@ static int match_disk(const struct seed_manifest_disk *m, const struct seed_offe
 		      struct seed_error *err)
 {
 	if (strcmp(m->slot, o->slot) != 0 || m->size != o->size)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "disk %s is not the one that was offered",
-				      m->slot);
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "disk %s is not the one that was offered", m->slot);
 	return 0;
 }
 
@@ -30,7 +30,8 @@ static int match_offer(const struct seed_receiving *r, const struct seed_manifes
 
 	if (!seed_id_equal(&m->site, &o->origin) || !seed_id_equal(&m->uuid, &o->uuid) ||
 	    strcmp(m->name, o->name) != 0)
-		return seed_error_set(err, SEED_ERR_IDENTITY, "it is of another VM than was offered");
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "it is of another VM than was offered");
 	if (!m->has_recipient || !seed_id_equal(&m->recipient, &r->s->opt->own->id))
 		return seed_error_set(err, SEED_ERR_IDENTITY, "it is for another site");
 	if (m->generation != o->generation || !m->data || m->relies_on.count ||
@@ -107,7 +108,8 @@ int seed_receiver_receipt(struct seed_receiving *r, const enum seed_proved *prov
 		if (seed_replica_save(r->replica, err) < 0)
 			return -1;
 	}
-	/* What a run that was cut behind its commit did not get to: the mark, and the end of sync/. */
+	/* What a run that was cut behind its commit did not get to: the mark, and the end of
+	 * sync/. */
 	if (seed_mark_advance(opt->home, &r->manifest, &r->manifest_text, opt->own, err) < 0 ||
 	    (!r->sync && seed_sync_abort(r->replica, &was, err) < 0))
 		return -1;
@@ -157,8 +159,9 @@ static int commit_manifest(struct seed_receiving *r, const struct seed_manifest 
 		.kind = SEED_EVENT_PHASE, .phase = "applying", .vm = r->head.name });
 	if (seed_sync_commit(r->sync, &commit, proved, err) < 0)
 		return -1;
-	/* The mark only after the replica is durable: ahead of it, the replica's own next step would be a
-	 * rollback. A crash between leaves it behind by one, which the next resync mends. */
+	/* The mark only after the replica is durable: ahead of it, the replica's own next step
+	 * would be a rollback. A crash between leaves it behind by one, which the next resync
+	 * mends. */
 	seed_digest_of(&digest, text, len);
 	if (seed_mark_advance(opt->home, m, &digest, opt->own, err) < 0)
 		return -1;
@@ -220,13 +223,16 @@ static int prove_filled(struct seed_receiving *r, struct seed_error *err)
 		int rc = seed_replica_prove(&proof, r->replica, i, &opt, err);
 
 		if (rc == 0 && proof.differ_blocks)
-			rc = seed_error_set(err, SEED_ERR_BUSY, "%llu blocks were written to by somebody "
-					    "while others came: 'vmseed adopt %s --discard-changes' at %s, "
-					    "then resync again", (unsigned long long)proof.differ_blocks,
+			rc = seed_error_set(err, SEED_ERR_BUSY,
+					    "%llu blocks were written to by somebody while others "
+					    "came: 'vmseed adopt %s --discard-changes' at %s, then "
+					    "resync again",
+					    (unsigned long long)proof.differ_blocks,
 					    r->replica->name, r->s->opt->own->name);
 		seed_proof_clear(&proof);
 		if (rc < 0)
-			return seed_error_prefix(err, "replica %s: disk %s", r->replica->name, disk->slot);
+			return seed_error_prefix(err, "replica %s: disk %s", r->replica->name,
+						 disk->slot);
 	}
 	return 0;
 }
@@ -243,7 +249,8 @@ int seed_receiver_finish_fill(struct seed_receiving *r, struct seed_error *err)
 				      (unsigned long long)missing);
 	for (uint32_t i = 0; i < SEED_WIRE_DISKS_MAX; i++)
 		proved[i] = SEED_PROVED_FULL;
-	seed_sync_close(r->sync);	/* its descriptors and locks go before the disks are held to be read */
+	seed_sync_close(r->sync);	/* its descriptors and locks go before the disks are held to
+					 * be read */
 	r->sync = NULL;
 	if (prove_filled(r, err) < 0 || seed_receiver_receipt(r, proved, err) < 0)
 		return -1;

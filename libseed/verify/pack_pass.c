@@ -90,8 +90,9 @@ static int check_blocks(const struct record *r, const struct seed_record_plain *
 	size_t lens[SEED_RECORD_BLOCKS], at = 0;
 
 	if (info->blocks != r->count)
-		return seed_error_set(err, SEED_ERR_INTEGRITY, "holds %u blocks where the index has %zu",
-				      info->blocks, r->count);
+		return seed_error_set(err, SEED_ERR_INTEGRITY,
+				      "holds %u blocks where the index has %zu", info->blocks,
+				      r->count);
 	for (uint16_t i = 0; i < info->blocks; i++) {
 		data[i] = plain + at;
 		lens[i] = info->lengths[i];
@@ -117,8 +118,9 @@ static int check_record(struct seed_job *job, void *scratch, struct seed_error *
 	(void)err;
 	if (r->why.kind)
 		return 0;
-	if (seed_record_decode(w->codec, seed_pack_reader_seal(r->reader), r->number, false, r->stored,
-			       entry->length, w->plain, SEED_RECORD_PLAIN_MAX, &info, &r->why) == 0)
+	if (seed_record_decode(w->codec, seed_pack_reader_seal(r->reader), r->number, false,
+			       r->stored, entry->length, w->plain, SEED_RECORD_PLAIN_MAX, &info,
+			       &r->why) == 0)
 		check_blocks(r, &info, w->plain, &r->why);
 	return 0;
 }

@@ -3,10 +3,10 @@
  * Verify: believe nothing, read everything.
  *
  * Media: signatures, commits, every file against its commit, every pack as a whole,
- * every record against its pack's table, every block of it against the block index, every digest list
- * against its manifest and root, and every block that a seed needs found in some pack. Without the
- * receiving key, ciphertext against commits; what could not be checked is counted. The volumes of
- * a set are checked together; what only one that is not there can hold is not checked, and said.
+ * every record against its pack's table, every block of it against the block index, every digest
+ * list against its manifest and root, and every block that a seed needs found in some pack. Without
+ * the receiving key, ciphertext against commits; what could not be checked is counted. The volumes
+ * of a set are checked together; what only one that is not there can hold is not checked, and said.
  *
  * A replica: manifest, lists and roots, and every block of every disk.
  */
@@ -46,7 +46,8 @@ struct seed_verify_seed {
 struct seed_verify {
 	struct seed_vec problems;	/* struct seed_verify_problem */
 	struct seed_vec seeds;		/* struct seed_verify_seed, of media */
-	struct seed_vec views;		/* struct seed_set_view: the sets, and what was not given of them */
+	struct seed_vec views;		/* struct seed_set_view: the sets, and what was not given of
+					 * them */
 	struct seed_vec open;		/* struct seed_volume *, which @views borrow */
 	uint64_t volumes, packs, records, blocks, files;	/* checked */
 	uint64_t bytes;			/* read */
@@ -55,8 +56,9 @@ struct seed_verify {
 	bool cached;			/* could not read past the page cache */
 };
 
-/* @media: struct seed_medium *, checked whole and together: a set may lie on several. They stay open
- * until seed_verify_clear(). Returns 0 when all of it was looked at, sound or not (see @problems). */
+/* @media: struct seed_medium *, checked whole and together: a set may lie on several. They stay
+ * open until seed_verify_clear(). Returns 0 when all of it was looked at, sound or not (see
+ * @problems). */
 int seed_verify_media(struct seed_verify *out, const struct seed_vec *media,
 		      const struct seed_verify_options *opt, struct seed_error *err);
 

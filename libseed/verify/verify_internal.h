@@ -18,7 +18,8 @@ struct seed_pack_check {
 	const struct seed_volume *volume;
 	struct seed_pool *pool;		/* scratch: see seed_check_worker_new() */
 	uint64_t done, total;		/* bytes, for progress over all packs of a set */
-	char where[64];			/* before "pack 00000001" in problems: a medium and a blank, or "" */
+	char where[64];			/* before "pack 00000001" in problems: a medium and a blank,
+					 * or "" */
 };
 void *seed_check_worker_new(void *arg, struct seed_error *err);
 void seed_check_worker_free(void *scratch);

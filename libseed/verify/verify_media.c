@@ -27,7 +27,8 @@ static int check_enrolment(struct seed_verify *out, const struct seed_medium *me
 
 	if (medium->known_signer)
 		return 0;
-	if (why.kind == SEED_ERR_NOTFOUND || why.kind == SEED_ERR_FORMAT || why.kind == SEED_ERR_RANGE)
+	if (why.kind == SEED_ERR_NOTFOUND || why.kind == SEED_ERR_FORMAT ||
+	    why.kind == SEED_ERR_RANGE)
 		why.kind = SEED_ERR_TRUST;	/* whatever stands there, nobody known signed it */
 	return note_medium(out, medium, opt, &why, err);
 }
@@ -51,7 +52,8 @@ static int open_volumes(struct seed_verify *out, struct seed_vec *volumes,
 	if (seed_medium_sets(medium, &sets, err) < 0)
 		return -1;
 	if (sets.count == 0)
-		return seed_error_set(err, SEED_ERR_MEDIUM, "no set on the medium: nothing was exported to it");
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "no set on the medium: nothing was exported to it");
 	if (check_enrolment(out, medium, opt, err) < 0)
 		return -1;
 	for (size_t i = 0; i < sets.count; i++) {
@@ -88,7 +90,8 @@ int seed_verify_media(struct seed_verify *out, const struct seed_vec *media,
 	if (seed_set_views_build(&out->views, &out->open, err) < 0)
 		return -1;
 	for (size_t i = 0; i < out->views.count; i++)
-		if (seed_verify_set(out, seed_vec_at(&out->views, i), media->count > 1, opt, err) < 0)
+		if (seed_verify_set(out, seed_vec_at(&out->views, i), media->count > 1, opt, err) <
+		    0)
 			return -1;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Verifying one set: each of its volumes that is there, from its commits down to each block, and the
- * seeds against all of them together.
+ * Verifying one set: each of its volumes that is there, from its commits down to each block, and
+ * the seeds against all of them together.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -266,11 +266,12 @@ static int judge_seed(struct set_check *c, struct seed_verify_seed *s, const cha
 	if (*lacking) {
 		s->unchecked_blocks = s->missing_blocks;
 		s->missing_blocks = 0;
-		seed_error_set(&why, SEED_ERR_PARTIAL, "%llu of %llu data blocks not checked: they may be "
-			       "on %s", missing, all, lacking);
+		seed_error_set(&why, SEED_ERR_PARTIAL,
+			       "%llu of %llu data blocks not checked: they may be on %s",
+			       missing, all, lacking);
 	} else {
-		seed_error_set(&why, SEED_ERR_INTEGRITY, "%llu of %llu data blocks are in no sound pack",
-			       missing, all);
+		seed_error_set(&why, SEED_ERR_INTEGRITY,
+			       "%llu of %llu data blocks are in no sound pack", missing, all);
 	}
 	return note(c, &why, seed_quote(s->name, quoted, 64), err);
 }
