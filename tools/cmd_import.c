@@ -16,6 +16,7 @@
 #include "media_args.h"
 #include "out.h"
 #include "replica/home_store.h"
+#include "set_show.h"
 #include "verdict.h"
 
 static const char *planned(const struct seed_import_vm *vm)
@@ -46,6 +47,25 @@ static const char *result(const struct seed_import_vm *vm)
 	if (vm->missing_blocks)
 		return "incomplete";
 	return vm->action == SEED_IMPORT_REPLACE ? "updated" : "imported";
+}
+
+/* The verdict of a VM in one cell. */
+static const char *verdict_of(const struct seed_import_vm *vm, bool plan, char *out, size_t size)
+{
+	const bool writes = vm->action != SEED_IMPORT_NOTHING && vm->action != SEED_IMPORT_REFUSE;
+
+	if (vm->err.kind)
+		return verdict_text(&vm->err, out, size);
+	if (plan && writes && *vm->lacking)
+		snprintf(out, size, "%s; blocks may be missing: they may be on %s", planned(vm),
+			 vm->lacking);
+	else if (!plan && vm->done && vm->missing_blocks && *vm->lacking)
+		snprintf(out, size, "%s: %" PRIu64 " block%s missing: they may be on %s",
+			 result(vm), vm->missing_blocks, vm->missing_blocks == 1 ? "" : "s",
+			 vm->lacking);
+	else
+		snprintf(out, size, "%s", plan ? planned(vm) : result(vm));
+	return out;
 }
 
 static enum out_mood mood_of(const struct seed_import_vm *vm, bool plan)
@@ -83,8 +103,7 @@ static int print_table(const struct cli *cli, const struct seed_import *x, struc
 			gen,
 			seed_size_text(vm->need_bytes, data),
 			vm->missing_blocks ? missing : NULL,
-			vm->err.kind ? verdict_text(&vm->err, text, sizeof(text))
-				     : plan ? planned(vm) : result(vm),
+			verdict_of(vm, plan, text, sizeof(text)),
 		});
 		out_table_mood(table, 5, mood_of(vm, plan));
 	}
@@ -111,6 +130,11 @@ static struct seed_json *vm_json(const struct seed_import_vm *vm, bool plan)
 	seed_json_set_text(o, "action", actions[vm->action]);
 	seed_json_set_bool(o, "older", vm->older);
 	seed_json_set_uint(o, "data_bytes", vm->need_bytes);
+	seed_json_set_id(o, "set", &m->set);
+	if (*vm->lacking)
+		seed_json_set_text(o, "lacking", vm->lacking);
+	else
+		seed_json_set_null(o, "lacking");
 	if (!plan) {
 		seed_json_set_bool(o, "imported", vm->done);
 		seed_json_set_uint(o, "bytes_written", vm->written_bytes);
@@ -132,11 +156,13 @@ static int print_json(const struct seed_import *x, bool plan, struct seed_error 
 	for (size_t i = 0; i < x->vms.count; i++)
 		seed_json_append(vms, vm_json(seed_vec_at(&x->vms, i), plan));
 	seed_json_set(doc, "vms", vms);
+	set_show_json(doc, &x->views);
 	for (size_t i = 0; i < x->problems.count; i++) {
 		const struct seed_import_problem *p = seed_vec_at(&x->problems, i);
 		struct seed_json *o = seed_json_new_object();
 
 		seed_json_set_text(o, "what", p->what);
+		seed_json_set_bool(o, "harmless", p->harmless);
 		verdict_json(o, &p->err);
 		seed_json_append(problems, o);
 	}
@@ -150,7 +176,11 @@ static void warn_problems(struct cli *cli, const struct seed_import *x)
 		const struct seed_import_problem *p = seed_vec_at(&x->problems, i);
 		char text[600];
 
-		cli_warn(cli, "%s: %s", p->what, verdict_text(&p->err, text, sizeof(text)));
+		verdict_text(&p->err, text, sizeof(text));
+		if (p->harmless && p->err.kind != SEED_ERR_TRUST)
+			cli_note(cli, "%s: %s", p->what, text);
+		else
+			cli_warn(cli, "%s: %s", p->what, text);
 	}
 }
 
@@ -170,6 +200,7 @@ static int show(struct cli *cli, const struct seed_import *x, const char *where,
 		       seed_quote(where, quoted, sizeof(quoted)), seed_size_text(free_bytes, room));
 	else
 		printf("\nReplicas are in %s.\n", seed_quote(where, quoted, sizeof(quoted)));
+	set_show_missing(&x->views);
 	return 0;
 }
 
@@ -237,7 +268,7 @@ static int run_import(struct cli *cli, const char **dirs, const char *store_path
 	    open_store(cli, opt.home, store_path, &store, &where, err) < 0)
 		return -1;
 	opt.store = store;
-	if (media_args_open(&media, dirs, opt.trust, err) < 0) {
+	if (media_args_open(cli, &media, dirs, opt.trust, err) < 0) {
 		media_args_close(&media);
 		return -1;
 	}

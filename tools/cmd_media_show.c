@@ -15,6 +15,7 @@
 #include "custody_show.h"
 #include "out.h"
 #include "receipts_in.h"
+#include "set_show.h"
 #include "verdict.h"
 
 struct shown_set {
@@ -30,6 +31,7 @@ struct show {
 	const struct seed_trust *trust;
 	int home;
 	struct seed_vec sets;		/* struct shown_set */
+	struct seed_vec views;		/* struct seed_set_view, of those that opened */
 };
 
 static void clear(struct show *show)
@@ -37,6 +39,7 @@ static void clear(struct show *show)
 	for (size_t i = 0; i < show->sets.count; i++)
 		seed_volume_close(((struct shown_set *)seed_vec_at(&show->sets, i))->volume);
 	seed_vec_free(&show->sets);
+	seed_set_views_clear(&show->views);
 	seed_medium_close(show->medium);
 }
 
@@ -60,7 +63,7 @@ static void judge(const struct show *show, struct shown_set *set)
 	struct seed_set_record record;
 
 	if (set->volume->signer->own &&
-	    seed_set_record_read(&record, show->home, &set->id, NULL) == 0)
+	    seed_set_record_read(&record, show->home, &set->id, set->volume->number, NULL) == 0)
 		seed_volume_mark_torn(set->volume, &record);
 	for (size_t i = 0; i < set->volume->problems.count; i++) {
 		const struct seed_volume_problem *problem =
@@ -75,6 +78,7 @@ static void judge(const struct show *show, struct shown_set *set)
 static int look(struct show *show, struct seed_error *err)
 {
 	SEED_AUTO(seed_vec_free) struct seed_vec ids = { 0 };
+	SEED_AUTO(seed_vec_free) struct seed_vec volumes = { 0 };
 
 	if (seed_medium_sets(show->medium, &ids, err) < 0)
 		return -1;
@@ -88,8 +92,10 @@ static int look(struct show *show, struct seed_error *err)
 			seed_volume_close(set.volume);
 			return seed_error_sys(err, ENOMEM, "sets");
 		}
+		if (set.volume && !seed_vec_push(&volumes, sizeof(set.volume), &set.volume))
+			return seed_error_sys(err, ENOMEM, "sets");
 	}
-	return 0;
+	return seed_set_views_build(&show->views, &volumes, err);
 }
 
 /* All sets sound: 0. None: the first one's failure; some: PARTIAL. */
@@ -173,7 +179,10 @@ static const char *state_of(const struct shown_set *set)
 		return "refused";
 	if (set->problems)
 		return "damaged";
-	return set->volume->has_full ? "ok" : "unfinished";
+	if (set->volume->has_full)
+		return "ok";
+	/* The seeds are on the set's last volume, or the run that was to write them was cut. */
+	return set->volume->packs.count ? "no seeds" : "unfinished";
 }
 
 /* ---- text ---- */
@@ -205,24 +214,26 @@ static void print_medium(const struct show *show)
 
 static void add_row(const struct show *show, struct out_table *table, const struct shown_set *set)
 {
-	char id[SEED_ID_TEXT], sites[SEED_QUOTED], commit[16], seeds[24], packs[24], size[32];
+	char id[SEED_ID_TEXT], sites[SEED_QUOTED], commit[16], seeds[24], packs[24], size[32],
+		number[32];
 	const struct seed_volume *volume = set->volume;
 
 	seed_id_text(&set->id, id);
 	id[8] = '\0';
 	if (!volume) {
-		out_table_row(table, (const char *[]){ id, NULL, NULL, NULL, NULL, NULL, NULL,
+		out_table_row(table, (const char *[]){ id, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
 						       state_of(set) });
-		out_table_mood(table, 7, OUT_BAD);
+		out_table_mood(table, 8, OUT_BAD);
 		return;
 	}
 	snprintf(commit, sizeof(commit), "%u", volume->last_commit);
 	snprintf(seeds, sizeof(seeds), "%zu", volume->seeds.count);
 	snprintf(packs, sizeof(packs), "%zu", volume->packs.count);
 	out_table_row(table, (const char *[]){
-		id, volume->signer->name, recipients(show, volume, sites, sizeof(sites)), seeds,
-		packs, seed_size_text(stored_bytes(volume), size), commit, state_of(set) });
-	out_table_mood(table, 7,
+		id, volume->signer->name, recipients(show, volume, sites, sizeof(sites)),
+		set_show_number(seed_set_view_of(&show->views, &set->id), volume, number), seeds, packs,
+		seed_size_text(stored_bytes(volume), size), commit, state_of(set) });
+	out_table_mood(table, 8,
 		       set->problems	? OUT_BAD :
 		       volume->has_full ? OUT_GOOD :
 					  OUT_DOUBTFUL);
@@ -273,7 +284,8 @@ static int print_text(const struct show *show, struct seed_error *err)
 {
 	static const struct out_column columns[] = {
 		{ "SET", false, OUT_WHOLE }, { "FROM", false, OUT_CUT },
-		{ "FOR", false, OUT_CUT }, { "SEEDS", true, OUT_WHOLE },
+		{ "FOR", false, OUT_CUT }, { "VOLUME", true, OUT_WHOLE },
+		{ "SEEDS", true, OUT_WHOLE },
 		{ "PACKS", true, OUT_WHOLE }, { "SIZE", true, OUT_WHOLE },
 		{ "COMMIT", true, OUT_WHOLE }, { "STATE", false, OUT_WHOLE },
 	};
@@ -288,6 +300,8 @@ static int print_text(const struct show *show, struct seed_error *err)
 		add_row(show, table, seed_vec_at(&show->sets, i));
 	if (out_table_print(table, err) < 0 || print_custody(show, err) < 0)
 		return -1;
+	for (size_t i = 0; i < show->views.count; i++)
+		set_show_others(seed_vec_at(&show->views, i));
 	for (size_t i = 0; i < show->sets.count; i++)
 		warn_of(show, seed_vec_at(&show->sets, i));
 	return 0;
@@ -388,6 +402,7 @@ static int print_json(const struct show *show, struct seed_error *err)
 	for (size_t i = 0; i < show->sets.count; i++)
 		seed_json_append(sets, set_json(show, seed_vec_at(&show->sets, i)));
 	seed_json_set(doc, "sets", sets);
+	set_show_json(doc, &show->views);
 	return out_json_print(doc, err);
 }
 

@@ -380,7 +380,7 @@ static int take_receipts(struct cli *cli, const char **dirs, struct seed_error *
 		return 0;
 	if (cli_trust(cli, &trust, err) < 0)
 		return -1;
-	rc = media_args_open(&media, dirs, trust, err);
+	rc = media_args_open(cli, &media, dirs, trust, err);
 	for (size_t i = 0; rc == 0 && i < media.count; i++)
 		receipts_in(cli, *(struct seed_medium **)seed_vec_at(&media, i));
 	media_args_close(&media);

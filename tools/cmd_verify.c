@@ -16,10 +16,22 @@
 #include "out.h"
 #include "replica/find.h"
 #include "replica/home_store.h"
+#include "set_show.h"
 #include "verdict.h"
 #include "verify/verify.h"
 
 /* ---- media ---- */
+
+static const char *seed_verdict(const struct seed_verify_seed *s)
+{
+	if (!s->name)
+		return "not opened";
+	if (s->unchecked_blocks)
+		return "not all checked";
+	if (!s->sound)
+		return "DAMAGED";
+	return s->data ? "ok" : "ok (no data)";
+}
 
 static int print_seeds(const struct cli *cli, const struct seed_verify *v, struct seed_error *err)
 {
@@ -41,20 +53,16 @@ static int print_seeds(const struct cli *cli, const struct seed_verify *v, struc
 		id[8] = '\0';
 		snprintf(gen, sizeof(gen), "%" PRIu64, s->generation);
 		seed_size_text(s->missing_blocks * SEED_BLOCK_SIZE, missing);
-		out_table_row(table,
-			      (const char *[]){
-				      s->name ? out_name(s->name, name, sizeof(name)) : NULL,
-				      id,
-				      s->name ? gen : NULL,
-				      s->name ? seed_size_text(s->blocks * SEED_BLOCK_SIZE, data) :
-						NULL,
-				      s->missing_blocks ? missing : NULL,
-				      !s->name	? "not opened" :
-				      !s->sound ? "DAMAGED" :
-				      s->data	? "ok" :
-						  "ok (no data)",
-			      });
-		out_table_mood(table, 5, !s->name ? OUT_DOUBTFUL : s->sound ? OUT_GOOD : OUT_BAD);
+		out_table_row(table, (const char *[]){
+			s->name ? out_name(s->name, name, sizeof(name)) : NULL,
+			id,
+			s->name ? gen : NULL,
+			s->name ? seed_size_text(s->blocks * SEED_BLOCK_SIZE, data) : NULL,
+			s->missing_blocks ? missing : NULL,
+			seed_verdict(s),
+		});
+		out_table_mood(table, 5, !s->name || s->unchecked_blocks ? OUT_DOUBTFUL :
+			       s->sound ? OUT_GOOD : OUT_BAD);
 	}
 	return out_table_print(table, err);
 }
@@ -80,6 +88,10 @@ static void print_checked(const struct seed_verify *v)
 		       v->custody_untrusted ?
 			       ", some of them signed by sites that are not trusted here" :
 			       "");
+	if (!v->seeds.count && v->packs)
+		printf("No seeds here: the manifests are on the set's last volume, or the export "
+		       "was interrupted.\n");
+	set_show_missing(&v->views);
 	if (v->unfinished_files)
 		printf("Beside them lie %" PRIu64
 		       " file%s of an export that was interrupted: run it again.\n",
@@ -131,11 +143,13 @@ static int print_media_json(const struct seed_verify *v, struct seed_error *err)
 			seed_json_set_bool(o, "data", s->data);
 			seed_json_set_uint(o, "data_blocks", s->blocks);
 			seed_json_set_uint(o, "missing_blocks", s->missing_blocks);
+			seed_json_set_uint(o, "unchecked_blocks", s->unchecked_blocks);
 			seed_json_set_bool(o, "sound", s->sound);
 		}
 		seed_json_append(seeds, o);
 	}
 	seed_json_set(doc, "seeds", seeds);
+	set_show_json(doc, &v->views);
 	seed_json_set(doc, "problems", problems_json(&v->problems));
 	return out_json_print(doc, err);
 }
@@ -159,38 +173,22 @@ static void remove_scratch(int fd, const char *path)
 	rmdir(path);
 }
 
-static int check_media(struct cli *cli, const char **dirs, const struct seed_verify_options *opt,
-		       struct seed_verify *v, struct seed_error *err)
-{
-	struct seed_vec media = { 0 };
-	int rc;
-
-	rc = media_args_open(&media, dirs, opt->trust, err);
-	for (size_t i = 0; rc == 0 && i < media.count; i++) {
-		struct seed_medium *m = *(struct seed_medium **)seed_vec_at(&media, i);
-		char name[SEED_QUOTED];
-
-		rc = seed_verify_medium(v, m, opt, err);
-		if (rc < 0)
-			seed_error_prefix(err, "medium %s", seed_medium_name(m, name));
-		else if (!cli->dry_run)
-			custody_note_verify(cli, m, v);
-	}
-	media_args_close(&media);
-	return rc;
-}
-
 static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_options *opt,
 			struct seed_error *err)
 {
 	struct seed_verify v = { 0 };
 	struct seed_error shown = { 0 };
+	struct seed_vec media = { 0 };
 	char scratch[64];
 	int rc;
 
 	if (make_scratch(&opt->scratch, scratch, err) < 0)
 		return -1;
-	rc = check_media(cli, dirs, opt, &v, err);
+	rc = media_args_open(cli, &media, dirs, opt->trust, err);
+	if (rc == 0)
+		rc = seed_verify_media(&v, &media, opt, err);
+	for (size_t i = 0; rc == 0 && !cli->dry_run && i < media.count; i++)
+		custody_note_verify(cli, *(struct seed_medium **)seed_vec_at(&media, i), &v);
 	if (rc == 0) {
 		cli_end_progress(cli);
 		rc = seed_verify_conclude(&v.problems, err);
@@ -204,6 +202,7 @@ static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_o
 	}
 	remove_scratch(opt->scratch, scratch);
 	seed_verify_clear(&v);
+	media_args_close(&media);
 	return rc;
 }
 

@@ -206,6 +206,7 @@ void custody_note_verify(struct cli *cli, struct seed_medium *medium, const stru
 		SEED_AUTO(seed_custody_clear) struct seed_custody entry = {
 			.action = SEED_CUSTODY_VERIFIED,
 			.verdict = set->problems ? SEED_CUSTODY_DAMAGED :
+				   set->lacking ? SEED_CUSTODY_PARTIAL :
 				   set->opened ? SEED_CUSTODY_OK : SEED_CUSTODY_CIPHERTEXT,
 		};
 		SEED_AUTO(seed_volume_closep) struct seed_volume *volume = NULL;

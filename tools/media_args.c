@@ -7,36 +7,44 @@
 
 #include "base/text.h"
 
-static int refuse_twice(const struct seed_vec *media, const struct seed_medium *m,
-			struct seed_error *err)
+/* The one of @media that is the same folder as @m, or NULL. */
+static const struct seed_medium *same_as(const struct seed_vec *media, const struct seed_medium *m)
 {
 	struct stat a, b;
-	char quoted[SEED_QUOTED];
 
 	if (fstat(m->vmseed, &a) < 0)
-		return seed_error_sys(err, errno, "medium");
+		return NULL;
 	for (size_t i = 0; i < media->count; i++) {
 		const struct seed_medium *other = *(struct seed_medium **)seed_vec_at(media, i);
 
 		if (fstat(other->vmseed, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-			return seed_error_set(err, SEED_ERR_USAGE,
-					      "--media %s: this medium is named twice",
-					      seed_quote(m->path, quoted, sizeof(quoted)));
+			return other;
 	}
-	return 0;
+	return NULL;
 }
 
-int media_args_open(struct seed_vec *out, const char *const *dirs, const struct seed_trust *trust,
-		    struct seed_error *err)
+int media_args_open(struct cli *cli, struct seed_vec *out, const char *const *dirs,
+		    const struct seed_trust *trust, struct seed_error *err)
 {
+	char path[SEED_QUOTED], first[SEED_QUOTED];
+
 	for (; *dirs; dirs++) {
+		const struct seed_medium *other;
 		struct seed_medium *m;
 
 		if (seed_medium_open(&m, *dirs, trust, err) < 0)
 			return -1;
-		if (refuse_twice(out, m, err) < 0 || !seed_vec_push(out, sizeof(m), &m)) {
+		other = same_as(out, m);
+		if (other) {
+			cli_note(cli, "%s is the same medium as %s: it is used once",
+				 seed_quote(m->path, path, sizeof(path)),
+				 seed_quote(other->path, first, sizeof(first)));
 			seed_medium_close(m);
-			return err->kind ? -1 : seed_error_sys(err, ENOMEM, "media");
+			continue;
+		}
+		if (!seed_vec_push(out, sizeof(m), &m)) {
+			seed_medium_close(m);
+			return seed_error_sys(err, ENOMEM, "media");
 		}
 	}
 	return 0;

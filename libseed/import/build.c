@@ -264,6 +264,8 @@ static int write_side_files(struct seed_build *b, struct seed_error *err)
 	const struct seed_seed *seed = b->vm->seed;
 	int dir = b->replica->build;
 
+	if (seed->elsewhere)	/* they are here already: the manifest was read from beside them */
+		return 0;
 	for (uint32_t i = 0; i < seed->manifest.files.count; i++) {
 		SEED_AUTO(seed_freep) char *data = NULL;
 		char name[SEED_SIDE_FILE_NAME];
@@ -333,11 +335,14 @@ int seed_build_finish(struct seed_build *b, const struct seed_import_options *op
 		 * next/ waits for what is missing. */
 		if (seed_import_log_fill(b->log, &b->vm->seed->manifest.seed, err) < 0)
 			return -1;
-		return seed_error_set(err, SEED_ERR_INTEGRITY,
+		return seed_error_set(err, *b->vm->lacking ? SEED_ERR_PARTIAL : SEED_ERR_INTEGRITY,
 				      "%llu blocks are missing, so the replica stays at generation "
-				      "%llu; import again from an undamaged medium",
+				      "%llu; %s%s",
 				      (unsigned long long)missing,
-				      (unsigned long long)b->vm->have_generation);
+				      (unsigned long long)b->vm->have_generation,
+				      *b->vm->lacking ? "they may be on " :
+							"import again from an undamaged medium",
+				      b->vm->lacking);
 	}
 	if (describe(b, missing, err) < 0)
 		return -1;

@@ -20,6 +20,7 @@ static void report_progress(struct import_run *run, const struct import_record *
 
 static int lose_items(struct import_run *run, const struct import_record *r, struct seed_error *err)
 {
+	char medium[SEED_QUOTED + 2];
 	uint64_t lost = 0;
 
 	for (size_t i = 0; i < r->items.count; i++) {
@@ -42,9 +43,21 @@ static int lose_items(struct import_run *run, const struct import_record *r, str
 			seed_import_fail_build(run, b, &why);
 	}
 	seed_event_note(run->opt->events, SEED_EVENT_WARNING,
-			"pack %08u: record %u %s: %llu blocks are missing from their replicas",
-			r->pack->facts->number, r->number, r->why.text, (unsigned long long)lost);
+			"%spack %08u: record %u %s: %llu blocks are missing from their replicas",
+			seed_import_medium_prefix(run, r->pack->volume, medium),
+			r->pack->facts->number, r->number, r->why.text,
+			(unsigned long long)lost);
 	return 0;
+}
+
+static void note_twin(struct import_run *run, const struct import_record *r)
+{
+	char damaged[SEED_QUOTED], taken[SEED_QUOTED];
+
+	seed_event_note(run->opt->events, SEED_EVENT_WARNING,
+			"medium %s: pack %08u: record %u %s: it is taken from its copy on %s",
+			seed_medium_name(r->pack->volume->medium, damaged), r->pack->facts->number,
+			r->number, r->why.text, seed_medium_name(r->twin->medium, taken));
 }
 
 static int collect_record(struct import_run *run, struct import_record *r, struct seed_error *err)
@@ -61,6 +74,8 @@ static int collect_record(struct import_run *run, struct import_record *r, struc
 	}
 	if (r->bad && lose_items(run, r, err) < 0)
 		return -1;
+	if (r->twin && !r->bad)
+		note_twin(run, r);
 	report_progress(run, r);
 	return 0;
 }

@@ -129,6 +129,7 @@ void seed_import_clear(struct seed_import *plan)
 		seed_volume_close(*(struct seed_volume **)seed_vec_at(&plan->volumes, i));
 	for (size_t i = 0; i < plan->media.count; i++)
 		seed_medium_close(*(struct seed_medium **)seed_vec_at(&plan->media, i));
+	seed_set_views_clear(&plan->views);
 	seed_vec_free(&plan->vms);
 	seed_vec_free(&plan->volumes);
 	seed_vec_free(&plan->media);
@@ -247,7 +248,7 @@ int seed_import_verdict(const struct seed_import *plan, struct seed_error *err)
 	}
 	for (size_t i = 0; i < plan->problems.count; i++)
 		problems += !((const struct seed_import_problem *)
-				      seed_vec_at(&plan->problems, i))->foreign;
+				      seed_vec_at(&plan->problems, i))->harmless;
 	if (!bad && !problems)
 		return 0;
 	if (!good && first) {

@@ -8,6 +8,10 @@
  * in order, open each record once, write each block wherever it is needed, checked - make durable,
  * note the pack - missing lists, side files, manifest, state - marks.
  *
+ * A set may lie on several volumes. Its seeds are on the one that its run ended on, or, once that
+ * was imported, in the store; blocks are taken from whatever volumes are given, and what only
+ * others can hold is missing until they are.
+ *
  * A rerun skips what is done; nothing that is not that VM's replica is ever written to.
  */
 #ifndef SEED_IMPORT_IMPORT_H
@@ -15,6 +19,7 @@
 
 #include "base/event.h"
 #include "media/seed.h"
+#include "media/set_view.h"
 #include "replica/replica.h"
 
 struct seed_import_options {
@@ -52,18 +57,23 @@ struct seed_import_vm {
 	uint64_t need_bytes;			/* data that the disks hold */
 	bool done;
 	uint64_t written_bytes, missing_blocks;	/* once done */
+	char lacking[SEED_PLACES_TEXT];		/* what blocks that were not found may be on:
+						 * volumes of its set that were not given, in words;
+						 * "" when all were */
 };
 
 /* Something on the media that cannot be used, and why. */
 struct seed_import_problem {
 	char what[96];
-	bool foreign;		/* a set for another site: said, and no fault of this import */
+	bool harmless;		/* a set for another site, a second copy: said, and no fault of this
+				 * import */
 	struct seed_error err;
 };
 
 struct seed_import {
 	struct seed_vec media;			/* struct seed_medium *, owned */
 	struct seed_vec volumes;		/* struct seed_volume *, owned */
+	struct seed_vec views;			/* struct seed_set_view, of @volumes */
 	struct seed_vec vms;			/* struct seed_import_vm, by name */
 	struct seed_vec problems;		/* struct seed_import_problem */
 	uint64_t need_bytes;			/* of all that will be written */

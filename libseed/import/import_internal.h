@@ -16,6 +16,13 @@ int seed_import_survey(struct seed_import *plan, const struct seed_import_option
 int seed_import_note_problem(struct seed_import *plan, const struct seed_error *err,
 			     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Takes @seed over, also on failure: it becomes its VM's unless a newer one is known already. */
+int seed_import_add_seed(struct seed_import *plan, struct seed_seed *seed, struct seed_error *err);
+
+/* kept.c: seeds of the sets at hand whose manifests lie in the store, not on the media. */
+int seed_import_add_kept(struct seed_import *plan, const struct seed_import_options *opt,
+			 struct seed_error *err);
+
 /* judge.c: what to do with a seed, given the store and the marks. Fails only when the home or the
  * store cannot be read. */
 int seed_import_judge(struct seed_import_vm *vm, const struct seed_import_options *opt,

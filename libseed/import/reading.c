@@ -29,21 +29,11 @@ static int submit(struct import_run *run, struct import_record *r, struct seed_e
 	return seed_error_set(err, SEED_ERR_CANCELLED, "import was stopped");
 }
 
-/* Bytes that cannot be read are as lost as bytes that read wrong. */
+/* Bytes that cannot be read are as lost as bytes that read wrong: the records stay without any. */
 static void lose_batch(struct reading *g, const struct seed_error *why)
 {
-	for (uint32_t i = 0; i < g->count; i++) {
-		g->records[i]->bad = 0xffff;
+	for (uint32_t i = 0; i < g->count; i++)
 		g->records[i]->why = *why;
-	}
-}
-
-static int lost_already(struct seed_job *job, void *scratch, struct seed_error *err)
-{
-	(void)job;
-	(void)scratch;
-	(void)err;
-	return 0;
 }
 
 static int read_batch(struct import_run *run, struct reading *g, struct seed_error *err)
@@ -66,8 +56,6 @@ static int read_batch(struct import_run *run, struct reading *g, struct seed_err
 	if (seed_pack_reader_read(g->pack->reader, first, last - first + 1, batch->data, room,
 				  &start, &why) < 0) {
 		lose_batch(g, &why);
-		for (uint32_t i = 0; i < g->count; i++)
-			g->records[i]->job.run = lost_already;
 		return 0;
 	}
 	for (uint32_t i = 0; i < g->count; i++) {
@@ -120,17 +108,7 @@ static int end_of_pack(struct import_run *run, struct reading *g, struct seed_er
 static int begin_pack(struct import_run *run, struct reading *g, struct import_pack *pack,
 		      struct seed_error *err)
 {
-	const struct seed_pack_id id = { pack->volume->set, pack->volume->number,
-					 pack->facts->number };
-
-	if (end_of_pack(run, g, err) < 0)
-		return -1;
-	if (pack->table.count ? seed_pack_reader_open_table(&pack->reader, pack->volume->dir, &id,
-							    &pack->table, &pack->volume->data_key,
-							    true, err) < 0
-			      : seed_pack_reader_open(&pack->reader, pack->volume->dir, &id,
-						      pack->facts, &pack->volume->data_key, true,
-						      err) < 0)
+	if (end_of_pack(run, g, err) < 0 || seed_import_open_pack(pack, err) < 0)
 		return -1;
 	g->pack = pack;
 	return 0;

@@ -129,32 +129,42 @@ static void check_blocks(struct import_record *r, const uint8_t *const *blocks,
 	}
 }
 
+/* Check and open the stored bytes; every slot is bad when that fails. */
+static int open_record(struct import_record *r, struct worker *w, struct seed_record_plain *info)
+{
+	const struct seed_table_entry *entry = seed_pack_reader_record(r->pack->reader, r->number);
+	struct seed_digest digest;
+
+	r->bad = 0xffff;
+	if (!r->stored)
+		return -1;
+	seed_digest_of(&digest, r->stored, entry->length);
+	if (!seed_digest_equal(&digest, &entry->digest))
+		return seed_error_set(&r->why, SEED_ERR_INTEGRITY, "differs from its digest");
+	if (seed_record_decode(w->codec, seed_pack_reader_seal(r->pack->reader), r->number, false,
+			       r->stored, entry->length, w->plain, SEED_RECORD_PLAIN_MAX, info,
+			       &r->why) < 0)
+		return -1;
+	r->bad = 0;
+	return 0;
+}
+
 int seed_import_use_record(struct seed_job *job, void *scratch, struct seed_error *err)
 {
 	struct import_record *r = (struct import_record *)job;
-	const struct seed_table_entry *entry;
-	struct seed_record_plain info;
 	const uint8_t *blocks[SEED_RECORD_BLOCKS];
+	struct seed_record_plain info;
 	struct worker *w = scratch;
-	struct seed_digest digest;
 	size_t at = 0;
 
 	(void)err;
 	if (r->ends_pack)
 		return 0;
-	entry = seed_pack_reader_record(r->pack->reader, r->number);
-	seed_digest_of(&digest, r->stored, entry->length);
-	if (!seed_digest_equal(&digest, &entry->digest)) {
-		r->bad = 0xffff;
-		seed_error_set(&r->why, SEED_ERR_INTEGRITY, "differs from its digest");
+	/* Another copy is the same in every bit, or it does not count: so what opens from none of
+	 * them, or opens and holds other blocks, is lost. */
+	if (open_record(r, w, &info) < 0 &&
+	    (!seed_import_ask_twins(r) || open_record(r, w, &info) < 0))
 		return 0;
-	}
-	if (seed_record_decode(w->codec, seed_pack_reader_seal(r->pack->reader), r->number, false,
-			       r->stored, entry->length, w->plain, SEED_RECORD_PLAIN_MAX, &info,
-			       &r->why) < 0) {
-		r->bad = 0xffff;
-		return 0;
-	}
 	for (uint16_t slot = 0; slot < info.blocks; slot++) {
 		blocks[slot] = w->plain + at;
 		at += info.lengths[slot];
@@ -168,12 +178,17 @@ int seed_import_use_record(struct seed_job *job, void *scratch, struct seed_erro
 	return 0;
 }
 
+void seed_import_release_batch(struct import_batch *batch)
+{
+	if (batch && --batch->users == 0) {
+		free(batch->data);
+		free(batch);
+	}
+}
+
 void seed_import_free_record(struct import_record *r)
 {
-	if (r->batch && --r->batch->users == 0) {
-		free(r->batch->data);
-		free(r->batch);
-	}
+	seed_import_release_batch(r->batch);
 	seed_vec_free(&r->items);
 	free(r);
 }

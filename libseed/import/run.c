@@ -13,9 +13,11 @@
  *
  * Failures. A damaged record or block is lost for whoever needed it and nothing else. A disk
  * file that cannot be written fails its replica; the others go on. A pack that cannot be read
- * at all leaves what only it holds missing.
+ * at all leaves what only it holds missing. Where two media hold copies of a volume, what is
+ * damaged on one is asked from the other first.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "import/run_internal.h"
 
@@ -40,6 +42,17 @@ bool seed_import_build_failed(struct import_run *run, struct seed_build *b)
 	failed = b->failed;
 	pthread_mutex_unlock(&run->lock);
 	return failed;
+}
+
+const char *seed_import_medium_prefix(const struct import_run *run, const struct seed_volume *v,
+				      char out[SEED_QUOTED + 2])
+{
+	char name[SEED_QUOTED];
+
+	*out = '\0';
+	if (run->plan->media.count > 1)
+		snprintf(out, SEED_QUOTED + 2, "%s ", seed_medium_name(v->medium, name));
+	return out;
 }
 
 static void drop_job(struct seed_job *job)
@@ -126,6 +139,7 @@ int seed_import_packs(struct seed_import *plan, struct seed_build *builds, size_
 
 		seed_pack_reader_close(pack->reader);
 		seed_vec_free(&pack->table);
+		seed_vec_free(&pack->twins);
 	}
 	seed_locate_free(run.locate);
 	seed_vec_free(&run.packs);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "base/pool.h"
+#include "base/text.h"
 #include "crypto/digest.h"
 #include "import/import_internal.h"
 #include "pack/reader.h"
@@ -23,6 +24,8 @@ struct import_pack {				/* one that the plan reads from */
 	uint32_t place;			/* its ordinal among all of them */
 	struct seed_vec table;		/* struct seed_table_entry: worked out, when the tail is
 					 * damaged */
+	struct seed_vec twins;		/* const struct seed_volume *: others that hold the very
+					 * same pack */
 	struct seed_pack_reader *reader;	/* while it is read */
 };
 
@@ -38,7 +41,8 @@ struct import_record {
 	uint32_t number;
 	bool ends_pack;
 	struct import_batch *batch;
-	const uint8_t *stored;
+	const uint8_t *stored;		/* NULL: it could not be read, see @why */
+	const struct seed_volume *twin;	/* it was damaged, and taken from this one */
 	struct seed_vec items;		/* struct import_item, by (slot, disk, block) as planned */
 	uint16_t bad;			/* slots whose block is not what it should be */
 	struct seed_error why;
@@ -87,11 +91,20 @@ void seed_import_open_logs(struct import_run *run, const struct seed_digest_stre
 /* reading.c: hands every record that the plan needs to the workers, in order. */
 int seed_import_read_packs(struct import_run *run, struct seed_error *err);
 
+/* twin.c: open the pack for reading, from whichever copy can be opened; and read a record from
+ * another copy than the one that is being read (any thread): its bytes are the right ones then. */
+int seed_import_open_pack(struct import_pack *pack, struct seed_error *err);
+bool seed_import_ask_twins(struct import_record *r);
+
 /* record.c: a worker's part, and its scratch. */
 int seed_import_use_record(struct seed_job *job, void *scratch, struct seed_error *err);
 void *seed_import_worker_new(void *arg, struct seed_error *err);
 void seed_import_worker_free(void *scratch);
 void seed_import_free_record(struct import_record *r);
+void seed_import_release_batch(struct import_batch *batch);	/* NULL is fine */
+/* "" when there is one medium, else its name and a blank: before "pack 00000001" in messages. */
+const char *seed_import_medium_prefix(const struct import_run *run, const struct seed_volume *v,
+				      char out[SEED_QUOTED + 2]);
 
 /* collect.c: the collector thread; @arg is the struct import_run. */
 void *seed_import_collect(void *arg);

@@ -69,7 +69,7 @@ static bool takes_place(struct seed_import_vm *vm, const struct seed_seed *seed)
 	}
 }
 
-static int add_seed(struct seed_import *plan, struct seed_seed *seed, struct seed_error *err)
+int seed_import_add_seed(struct seed_import *plan, struct seed_seed *seed, struct seed_error *err)
 {
 	struct seed_import_vm *vm;
 
@@ -130,7 +130,7 @@ static bool is_for(const struct seed_volume *v, const struct seed_site *own)
 static int note_sealed(struct seed_import *plan, const struct seed_volume *v,
 		       const struct seed_site *own, struct seed_error *err)
 {
-	struct seed_import_problem problem = { .foreign = !is_for(v, own) };
+	struct seed_import_problem problem = { .harmless = !is_for(v, own) };
 	char set[SEED_ID_TEXT];
 
 	snprintf(problem.what, sizeof(problem.what), "set %.8s", seed_id_text(&v->set, set));
@@ -164,7 +164,7 @@ static int add_volume(struct seed_import *plan, struct seed_volume *v,
 				return seed_error_sys(err, ENOMEM, "plan");
 			continue;
 		}
-		if (add_seed(plan, seed, err) < 0)
+		if (seed_import_add_seed(plan, seed, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -253,21 +253,114 @@ static int select_named(struct seed_import *plan, const char *const *names, stru
 	return rc;
 }
 
+/* A volume that holds packs and no seeds is one of several, or the run did not come to its end;
+ * from the volume alone nobody can tell. */
+static const struct seed_volume *without_seeds(const struct seed_import *plan)
+{
+	for (size_t i = 0; i < plan->volumes.count; i++) {
+		const struct seed_volume *v =
+			*(struct seed_volume **)seed_vec_at(&plan->volumes, i);
+
+		if (v->packs.count && !v->seeds.count && (!v->sealed || v->data_key.known))
+			return v;
+	}
+	return NULL;
+}
+
+static const struct seed_import_problem *first_problem(const struct seed_import *plan,
+						       bool harmless)
+{
+	for (size_t i = 0; i < plan->problems.count; i++) {
+		const struct seed_import_problem *p = seed_vec_at(&plan->problems, i);
+
+		/* A set that is sealed for another site is no fault, but a reason. */
+		if (harmless ? p->harmless && p->err.kind == SEED_ERR_TRUST : !p->harmless)
+			return p;
+	}
+	return NULL;
+}
+
 /* Nothing to import: say the most telling reason. */
 static int refuse_empty(const struct seed_import *plan, size_t sets_seen, struct seed_error *err)
 {
-	if (plan->problems.count) {
-		const struct seed_import_problem *p = seed_vec_at(&plan->problems, 0);
+	const struct seed_import_problem *p = first_problem(plan, false);
+	const struct seed_volume *v = without_seeds(plan);
+	char set[SEED_ID_TEXT];
 
+	if (!p && !v)
+		p = first_problem(plan, true);
+	if (p) {
 		*err = p->err;
 		return seed_error_prefix(err, "%s", p->what);
 	}
+	if (v)
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "no seeds here: this is volume %u of set %.8s, and the "
+				      "manifests are on the set's last volume: give that one too, "
+				      "or first (or the export was interrupted: run it again to "
+				      "finish it)",
+				      v->number, seed_id_text(&v->set, set));
 	if (sets_seen)
 		return seed_error_set(err, SEED_ERR_MEDIUM,
 				      "no finished seed on the media: the export was interrupted; "
 				      "run it again to finish it");
 	return seed_error_set(err, SEED_ERR_MEDIUM,
 			      "no set on the media: nothing was exported to them");
+}
+
+/* What is odd about a volume's place in its set. */
+static int note_places(struct seed_import *plan, const struct seed_set_view *view,
+		       struct seed_error *err)
+{
+	char set[SEED_ID_TEXT], name[SEED_QUOTED], text[SEED_PLACES_TEXT];
+
+	seed_id_text(&view->set, set);
+	for (size_t i = 0; i < view->places.count; i++) {
+		const struct seed_set_place *place = seed_vec_at(&view->places, i);
+		struct seed_import_problem problem = { .what = "" };
+
+		if (!place->volume || !*seed_set_place_remark(place, &problem.err.kind, text))
+			continue;
+		problem.harmless = problem.err.kind == SEED_ERR_NONE;
+		if (problem.harmless)
+			problem.err.kind = SEED_ERR_MEDIUM;
+		snprintf(problem.what, sizeof(problem.what), "medium %.48s: set %.8s",
+			 seed_medium_name(place->volume->medium, name), set);
+		seed_error_set(&problem.err, problem.err.kind, "%s", text);
+		if (add_problem(plan, &problem) < 0)
+			return seed_error_sys(err, ENOMEM, "plan");
+	}
+	return 0;
+}
+
+/* What each VM's set lacks. Where the set document was not seen, or cannot be, nobody can name the
+ * others: but that a manifest was kept of a volume that is not here says that there is one. */
+static void note_lacking(struct seed_import *plan)
+{
+	for (size_t i = 0; i < plan->vms.count; i++) {
+		struct seed_import_vm *vm = seed_vec_at(&plan->vms, i);
+		const struct seed_id *id = &vm->seed->manifest.set;
+		const struct seed_set_view *view = seed_set_view_of(&plan->views, id);
+		char set[SEED_ID_TEXT];
+
+		if (!view)
+			continue;
+		seed_set_view_lacking(view, vm->lacking);
+		if (!view->has_doc && vm->seed->elsewhere)
+			snprintf(vm->lacking, sizeof(vm->lacking),
+				 "another volume of set %.8s, which was not given",
+				 seed_id_text(id, set));
+	}
+}
+
+static int view_sets(struct seed_import *plan, struct seed_error *err)
+{
+	if (seed_set_views_build(&plan->views, &plan->volumes, err) < 0)
+		return -1;
+	for (size_t i = 0; i < plan->views.count; i++)
+		if (note_places(plan, seed_vec_at(&plan->views, i), err) < 0)
+			return -1;
+	return 0;
 }
 
 int seed_import_survey(struct seed_import *plan, const struct seed_import_options *opt,
@@ -281,6 +374,9 @@ int seed_import_survey(struct seed_import *plan, const struct seed_import_option
 		if (survey_medium(plan, *medium, opt, &sets_seen, err) < 0)
 			return -1;
 	}
+	if (view_sets(plan, err) < 0 || seed_import_add_kept(plan, opt, err) < 0)
+		return -1;
+	note_lacking(plan);
 	if (plan->vms.count == 0)
 		return refuse_empty(plan, sets_seen, err);
 	qsort(plan->vms.items, plan->vms.count, plan->vms.size, by_name);

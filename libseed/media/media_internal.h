@@ -4,6 +4,7 @@
 #define SEED_MEDIA_INTERNAL_H
 
 #include "doc/json.h"
+#include "media/set_doc.h"
 #include "media/set_record.h"
 #include "media/volume.h"
 
@@ -39,6 +40,10 @@ int seed_signed_text_read_back(int dir, const char *path, const struct seed_sign
 int seed_commit_take(struct seed_commit *out, struct seed_json_reader *r, struct seed_error *err);
 /* "seeds/ID/..." as seed_file_name() makes them, or the signature of a plaintext manifest. */
 bool seed_commit_path_valid(const char *path, bool *sealed);
+
+/* The members of a set document behind type, version and key; cleared by the caller also on
+ * failure. */
+int seed_set_doc_take(struct seed_set_doc *out, struct seed_json_reader *r, struct seed_error *err);
 
 /* The members of volume.json behind type, version and key. */
 int seed_volume_take(struct seed_volume *volume, struct seed_json_reader *r,

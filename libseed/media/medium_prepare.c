@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "crypto/random.h"
 #include "media/medium_internal.h"
 
@@ -191,6 +192,7 @@ static int enrol(struct seed_medium *medium, const struct seed_site *site, struc
 		return -1;
 	medium->site = site->id;
 	snprintf(medium->site_name, sizeof(medium->site_name), "%s", site->name);
+	seed_digest_of(&medium->text, text.text, text.len);
 	medium->known_signer = true;
 	return 0;
 }

@@ -13,19 +13,41 @@
 
 #define SIDE_FILE_MAX (64u << 20)
 
-static const struct seed_stored_facts *facts_of(const struct seed_volume *v,
+static const struct seed_stored_facts *facts_of(const struct seed_seed *seed,
 						const struct seed_file_id *id, const char *suffix,
 						char path[SEED_FILE_NAME], struct seed_error *err)
 {
+	const struct seed_volume *v = seed->volume;
+	bool elsewhere = seed->elsewhere;
 	const struct seed_stored_facts *facts;
 
 	seed_file_name(id, v->sealed, path);
 	strcat(path, suffix);
 	facts = seed_volume_file(v, path);
-	if (!facts)
+	if (!facts && elsewhere)
+		seed_error_set(err, SEED_ERR_MEDIUM,
+			       "%s: is on the volume of the set that the manifest came from: give "
+			       "that one too",
+			       path);
+	else if (!facts)
 		seed_error_set(err, SEED_ERR_INTEGRITY, "%s: no commit of the volume names it",
 			       path);
 	return facts;
+}
+
+static int take_text(struct seed_seed *seed, const char *text, size_t len, const char *signature,
+		     size_t signature_len, struct seed_error *err)
+{
+	if (signature_len >= sizeof(seed->signature))
+		return seed_error_set(err, SEED_ERR_TRUST, "signature too long");
+	seed->text = malloc(len + 1);
+	if (!seed->text)
+		return seed_error_sys(err, ENOMEM, "manifest");
+	memcpy(seed->text, text, len);
+	seed->text[len] = '\0';
+	seed->len = len;
+	memcpy(seed->signature, signature, signature_len);
+	return 0;
 }
 
 /* Plaintext set: the manifest is JSON and its signature stands beside it. */
@@ -38,13 +60,13 @@ static int load_plain(struct seed_seed *seed, const struct seed_file_id *id,
 	char path[SEED_FILE_NAME];
 	size_t len;
 
-	facts = facts_of(v, id, "", path, err);
+	facts = facts_of(seed, id, "", path, err);
 	if (!facts)
 		return -1;
 	if (seed_stored_file_load(v->dir, id, &v->data_key, facts, SEED_MANIFEST_MAX, &seed->text,
 				  &seed->len, err) < 0)
 		return -1;
-	facts = facts_of(v, id, ".minisig", path, err);
+	facts = facts_of(seed, id, ".minisig", path, err);
 	if (!facts ||
 	    seed_file_read(v->dir, path, SEED_SIGNATURE_MAX - 1, &signature, &len, err) < 0)
 		return -1;
@@ -59,31 +81,24 @@ static int load_sealed(struct seed_seed *seed, const struct seed_file_id *id,
 	SEED_AUTO(seed_freep) char *bundle = NULL;
 	const struct seed_stored_facts *facts;
 	const char *text, *signature;
-	size_t bundle_len, signature_len;
+	size_t bundle_len, len, signature_len;
 	char path[SEED_FILE_NAME];
 
 	if (!v->data_key.known)
 		return seed_error_set(err, SEED_ERR_NOTFOUND,
 				      "the set is sealed for another site: its key is not here");
-	facts = facts_of(v, id, "", path, err);
+	facts = facts_of(seed, id, "", path, err);
 	if (!facts)
 		return -1;
 	if (seed_stored_file_load(v->dir, id, &v->data_key, facts,
 				  SEED_MANIFEST_MAX + SEED_SIGNATURE_MAX + 4, &bundle, &bundle_len,
 				  err) < 0)
 		return -1;
-	if (seed_manifest_unbundle(bundle, bundle_len, &text, &seed->len, &signature,
+	if (seed_manifest_unbundle(bundle, bundle_len, &text, &len, &signature,
 				   &signature_len, err) < 0)
 		return seed_error_prefix(err, "%s", path);
-	if (signature_len >= sizeof(seed->signature))
-		return seed_error_set(err, SEED_ERR_TRUST, "%s: signature too long", path);
-	seed->text = malloc(seed->len + 1);
-	if (!seed->text)
-		return seed_error_sys(err, ENOMEM, "%s", path);
-	memcpy(seed->text, text, seed->len);
-	seed->text[seed->len] = '\0';
-	memcpy(seed->signature, signature, signature_len);
-	return 0;
+	return take_text(seed, text, len, signature, signature_len, err) < 0 ?
+	       seed_error_prefix(err, "%s", path) : 0;
 }
 
 /* Signed by the right key, but also about this set, this seed and a VM of the signer's? */
@@ -137,6 +152,27 @@ int seed_seed_open(struct seed_seed **out, const struct seed_volume *volume,
 	return 0;
 }
 
+int seed_seed_of_text(struct seed_seed **out, const struct seed_volume *volume, const char *text,
+		      size_t len, const char *signature, size_t signature_len,
+		      struct seed_error *err)
+{
+	SEED_AUTO(seed_seed_closep) struct seed_seed *seed = calloc(1, sizeof(*seed));
+
+	if (!seed)
+		return seed_error_sys(err, ENOMEM, "seed");
+	seed->volume = volume;
+	seed->elsewhere = true;
+	seed_manifest_init(&seed->manifest);
+	if (take_text(seed, text, len, signature, signature_len, err) < 0 ||
+	    seed_manifest_open(&seed->manifest, seed->text, seed->len, seed->signature,
+			       strlen(seed->signature), &volume->key, err) < 0 ||
+	    check_manifest(seed, &seed->manifest.seed, err) < 0)
+		return -1;
+	seed_digest_of(&seed->digest, seed->text, seed->len);
+	*out = seed_steal(&seed);
+	return 0;
+}
+
 void seed_seed_close(struct seed_seed *seed)
 {
 	if (!seed)
@@ -174,7 +210,7 @@ static int read_part(const struct seed_seed *seed, const struct seed_file_id *id
 	char path[SEED_FILE_NAME];
 	struct part_check check = { .path = path, .reader = reader };
 
-	facts = facts_of(v, id, "", path, err);
+	facts = facts_of(seed, id, "", path, err);
 	if (!facts)
 		return -1;
 	seed_digest_begin(&check.digest);
@@ -247,7 +283,7 @@ int seed_seed_file(const struct seed_seed *seed, uint32_t index, char **out, siz
 	struct seed_digest digest;
 	char path[SEED_FILE_NAME];
 
-	facts = facts_of(v, &id, "", path, err);
+	facts = facts_of(seed, &id, "", path, err);
 	if (!facts)
 		return -1;
 	if (seed_stored_file_load(v->dir, &id, &v->data_key, facts, SIDE_FILE_MAX, &data, len,

@@ -17,12 +17,20 @@ struct seed_seed {
 	size_t len;
 	char signature[SEED_SIGNATURE_MAX];	/* the .minisig, NUL-terminated */
 	struct seed_digest digest;		/* SHA-256 of @text */
+	bool elsewhere;				/* its lists and side files are on another volume of
+						 * the set */
 };
 
 /* NOTFOUND when the set is sealed and its key is not ours; TRUST, INTEGRITY, FORMAT, MEDIUM as it
  * comes. */
 int seed_seed_open(struct seed_seed **out, const struct seed_volume *volume,
 		   const struct seed_id *id, struct seed_error *err);
+/* From a copy of its manifest that was kept: @volume is any of the set's. The texts are copied;
+ * hostile input, checked as seed_seed_open() checks what lies on the volume. Its lists and side
+ * files are not to be had (MEDIUM). */
+int seed_seed_of_text(struct seed_seed **out, const struct seed_volume *volume, const char *text,
+		      size_t len, const char *signature, size_t signature_len,
+		      struct seed_error *err);
 void seed_seed_close(struct seed_seed *seed);
 static inline void seed_seed_closep(struct seed_seed **s) { seed_seed_close(*s); }
 

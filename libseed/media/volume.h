@@ -23,10 +23,11 @@ struct seed_volume_problem {
 	char path[SEED_FILE_NAME];
 	char text[160];
 	enum seed_error_kind kind;	/* INTEGRITY, TRUST, MEDIUM */
-	uint32_t commit;		/* its number */
-	bool ours;			/* it is a commit under the volume's key all the same: torn
-					 * writing does not make such a one, and nothing sweeps
-					 * it */
+	uint32_t commit;		/* its number, or that of the commit that a set document is
+					 * of */
+	bool ours;			/* it is a commit under the volume's key all the same, or
+					 * belongs to one: torn writing does not make such a one,
+					 * and nothing sweeps it */
 	bool torn;			/* above what the exporter's home confirmed: a torn
 					 * attempt */
 };
@@ -62,7 +63,8 @@ struct seed_volume {
 	struct seed_vec seeds;		/* struct seed_id of the last full commit */
 	struct seed_vec links;		/* struct seed_volume_link, by number */
 	struct seed_vec problems;	/* struct seed_volume_problem: commits that do not verify or
-					 * chain, by number */
+					 * chain, by number; then the set document, when it is
+					 * damaged */
 };
 
 /* The set ids that lie on a medium: struct seed_id, sorted. Other names are ignored, and so is a
@@ -89,6 +91,17 @@ int seed_volume_create(struct seed_volume **out, struct seed_medium *medium,
 		       const struct seed_id *set, const struct seed_trust *trust,
 		       const struct seed_site *own, const struct seed_card *recipient,
 		       struct seed_error *err);
+struct seed_volume_more {
+	struct seed_id set;
+	uint32_t number;			/* from 2 on */
+	const struct seed_set_key *key;		/* of the set, known when it is sealed */
+};
+/* One more volume of a set that has one already: the same data key, wrapped anew. In all else as
+ * seed_volume_create(). */
+int seed_volume_create_more(struct seed_volume **out, struct seed_medium *medium,
+			    const struct seed_volume_more *more, const struct seed_trust *trust,
+			    const struct seed_site *own, const struct seed_card *recipient,
+			    struct seed_error *err);
 void seed_volume_close(struct seed_volume *volume);
 static inline void seed_volume_closep(struct seed_volume **v) { seed_volume_close(*v); }
 

@@ -132,17 +132,16 @@ int seed_volume_apply(struct seed_volume *volume, const struct seed_commit *comm
 
 /* ---- judging commits ---- */
 
-static int add_problem(struct seed_volume *volume, uint32_t number, const struct seed_error *why,
-		       bool ours, struct seed_error *err)
+/* @path is that of commit @number, or of the set document that belongs to it. */
+static int add_problem_at(struct seed_volume *volume, const char *path, uint32_t number,
+			  const struct seed_error *why, bool ours, struct seed_error *err)
 {
 	struct seed_volume_problem problem = { .commit = number, .kind = why->kind,
 					       .ours = ours };
-
 	const char *text = why->text;
-	size_t len;
+	size_t len = strlen(path);
 
-	seed_commit_name(number, problem.path);
-	len = strlen(problem.path);
+	snprintf(problem.path, sizeof(problem.path), "%s", path);
 	if (strncmp(text, problem.path, len) == 0 && strncmp(text + len, ": ", 2) == 0)
 		text += len + 2;	/* the path is said beside it */
 	snprintf(problem.text, sizeof(problem.text), "%.*s", (int)sizeof(problem.text) - 1, text);
@@ -152,6 +151,14 @@ static int add_problem(struct seed_volume *volume, uint32_t number, const struct
 	if (!seed_vec_push(&volume->problems, sizeof(problem), &problem))
 		return seed_error_sys(err, ENOMEM, "problems of a volume");
 	return 0;
+}
+
+static int add_problem(struct seed_volume *volume, uint32_t number, const struct seed_error *why,
+		       bool ours, struct seed_error *err)
+{
+	char path[SEED_COMMIT_NAME];
+
+	return add_problem_at(volume, seed_commit_name(number, path), number, why, ours, err);
 }
 
 /* Is it a commit of this volume, and does it say only what such a one can say? */
@@ -296,6 +303,25 @@ static int take_commit(struct seed_volume *volume, struct chain *chain, uint32_t
 	return counts ? seed_volume_apply(volume, &commit, &digest, err) : 0;
 }
 
+/* The set document was read back before the commit that it belongs to was written: where that one
+ * counts, it is whole or damaged, and never torn ("ours": nothing sweeps it). */
+static int check_set_doc(struct seed_volume *volume, struct seed_error *err)
+{
+	SEED_AUTO(seed_set_doc_clear) struct seed_set_doc doc = { 0 };
+	struct seed_error why = { 0 };
+	char path[SEED_SET_DOC_NAME];
+
+	if (seed_set_doc_open(&doc, volume, &why) == 0 || why.kind == SEED_ERR_NOTFOUND)
+		return 0;
+	if (!to_problem(&why)) {
+		if (err)
+			*err = why;
+		return -1;
+	}
+	return add_problem_at(volume, seed_set_doc_name(volume->last_full, path),
+			      volume->last_full, &why, true, err);
+}
+
 /* ---- the folder ---- */
 
 static int visit_commit(const char *name, void *arg, struct seed_error *err)
@@ -332,5 +358,5 @@ int seed_volume_load_commits(struct seed_volume *volume, struct seed_error *err)
 		if (take_commit(volume, &chain, number, err) < 0)
 			return -1;
 	}
-	return 0;
+	return check_set_doc(volume, err);
 }

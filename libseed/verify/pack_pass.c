@@ -139,7 +139,8 @@ static int note_record(struct pass *p, uint32_t number, const struct seed_error 
 		       struct seed_error *err)
 {
 	if (seed_verify_note(&p->check->verify->problems, p->check->opt->events, why,
-			     "pack %08u: record %u", p->facts->number, number) < 0)
+			     "%spack %08u: record %u", p->check->where, p->facts->number,
+			     number) < 0)
 		return seed_error_sys(err, ENOMEM, "verify");
 	return 0;
 }
@@ -382,8 +383,8 @@ int seed_check_pack(struct seed_pack_check *check, const struct seed_pack_facts 
 	}
 	check->verify->packs++;
 	if (rc == 0 && why.kind &&
-	    seed_verify_note(&check->verify->problems, check->opt->events, &why, "pack %08u",
-			     facts->number) < 0)
+	    seed_verify_note(&check->verify->problems, check->opt->events, &why, "%spack %08u",
+			     check->where, facts->number) < 0)
 		rc = seed_error_sys(err, ENOMEM, "verify");
 	seed_pack_reader_close(p.reader);
 	seed_fd_closep(&p.fd);

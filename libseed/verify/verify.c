@@ -68,6 +68,10 @@ void seed_verify_clear(struct seed_verify *v)
 	seed_vec_free(&v->seeds);
 	seed_vec_free(&v->sets);
 	seed_vec_free(&v->problems);
+	seed_set_views_clear(&v->views);
+	for (size_t i = 0; i < v->open.count; i++)
+		seed_volume_close(*(struct seed_volume **)seed_vec_at(&v->open, i));
+	seed_vec_free(&v->open);
 }
 
 void seed_verify_replica_clear(struct seed_verify_replica *v)

@@ -2,10 +2,12 @@
 /*
  * Verify: believe nothing, read everything.
  *
- * A medium: signatures, commits, custody, every file against its commit, every pack as a whole,
+ * Media: signatures, commits, custody, every file against its commit, every pack as a
+ * whole,
  * every record against its pack's table, every block of it against the block index, every digest
  * list against its manifest and root, and every block that a seed needs found in some pack. Without
- * the receiving key, ciphertext against commits; what could not be checked is counted.
+ * the receiving key, ciphertext against commits; what could not be checked is counted. The volumes
+ * of a set are checked together; what only one that is not there can hold is not checked, and said.
  *
  * A replica: manifest, lists and roots, and every block of every disk.
  */
@@ -14,6 +16,7 @@
 
 #include "base/event.h"
 #include "media/seed.h"
+#include "media/set_view.h"
 
 struct seed_verify_options {
 	const struct seed_site *own;	/* NULL: no receiving key */
@@ -36,6 +39,7 @@ struct seed_verify_seed {
 	char *name;			/* raw */
 	uint64_t generation;
 	uint64_t blocks, missing_blocks;	/* data blocks; those no sound pack holds */
+	uint64_t unchecked_blocks;	/* those that may be on volumes that were not given */
 	bool data;			/* false: an order form, which holds none by design */
 	bool sound;
 };
@@ -44,13 +48,17 @@ struct seed_verify_set {		/* a volume that was looked at whole */
 	const struct seed_medium *medium;	/* where it lies; borrowed */
 	struct seed_id id;
 	bool opened;			/* with its key; else ciphertext alone */
-	size_t problems;		/* its own */
+	size_t problems;		/* of its set */
+	bool lacking;			/* blocks that other volumes may hold were not checked */
 };
 
 struct seed_verify {
 	struct seed_vec problems;	/* struct seed_verify_problem */
 	struct seed_vec sets;		/* struct seed_verify_set */
 	struct seed_vec seeds;		/* struct seed_verify_seed, of media */
+	struct seed_vec views;		/* struct seed_set_view: the sets, and what was not given of
+					 * them */
+	struct seed_vec open;		/* struct seed_volume *, which @views borrow */
 	uint64_t volumes, packs, records, blocks, files;	/* checked */
 	uint64_t bytes;			/* read */
 	uint64_t unopened_records;	/* ciphertext checked only: no key */
@@ -60,10 +68,11 @@ struct seed_verify {
 	bool cached;			/* could not read past the page cache */
 };
 
-/* @medium: checked whole. Returns 0 when all of it was looked at, sound or not (see @problems);
- * may be called for several media with one @out. */
-int seed_verify_medium(struct seed_verify *out, struct seed_medium *medium,
-		       const struct seed_verify_options *opt, struct seed_error *err);
+/* @media: struct seed_medium *, checked whole and together: a set may lie on several. They stay
+ * open until seed_verify_clear(). Returns 0 when all of it was looked at, sound or not (see
+ * @problems). */
+int seed_verify_media(struct seed_verify *out, const struct seed_vec *media,
+		      const struct seed_verify_options *opt, struct seed_error *err);
 
 struct seed_verify_disk {
 	char slot[33];

@@ -22,7 +22,9 @@ struct seed_pack_check {
 	const struct seed_verify_options *opt;
 	const struct seed_volume *volume;
 	struct seed_pool *pool;		/* scratch: see seed_check_worker_new() */
-	uint64_t done, total;		/* bytes, for progress over all packs of a medium */
+	uint64_t done, total;		/* bytes, for progress over all packs of a set */
+	char where[64];			/* before "pack 00000001" in problems: a medium and a blank,
+					 * or "" */
 };
 void *seed_check_worker_new(void *arg, struct seed_error *err);
 void seed_check_worker_free(void *scratch);
@@ -30,5 +32,9 @@ void seed_check_worker_free(void *scratch);
  * noted; -1 only when the run must end. */
 int seed_check_pack(struct seed_pack_check *check, const struct seed_pack_facts *facts,
 		    struct seed_vec *index, struct seed_error *err);
+
+/* verify_set.c: all volumes of one set. @several: more than one medium was given. */
+int seed_verify_set(struct seed_verify *out, const struct seed_set_view *view, bool several,
+		    const struct seed_verify_options *opt, struct seed_error *err);
 
 #endif

@@ -43,7 +43,7 @@ grep -q 'stopped by signal 2' "$tmp/err" || fail 'export does not say that it wa
 [ -e "$(find "$caddy" -path '*/commits/00000001.json')" ] || fail 'no commit keeps the packs that were read back'
 # There is no seed yet, and the medium is sound as far as it goes.
 run vmseed --home "$dr" verify --media "$caddy"
-fails_with 7 'no finished seed' vmseed --home "$dr" import --media "$caddy"
+fails_with 7 'no seeds here' vmseed --home "$dr" import --media "$caddy"
 
 run vmseed --home "$hq" -q export --json --media "$caddy" --for dr "web01=$tmp/web01.img"
 stored=$(json 'd["blocks_stored"]' <"$tmp/out")

@@ -75,7 +75,8 @@ run vmseed -q --home "$third" import --media "$plain"
 cmp "$tmp/web01.img" "$(replica_disk "$third" web01 vda)"
 
 refuses 2 'no such VM on the media' vmseed -q --home "$third" import --media "$plain" nobody
-refuses 2 'named twice' vmseed -q --home "$third" import --media "$plain" --media "$plain"
+says 'here already' vmseed --home "$third" import --media "$plain" --media "$plain"
+grep -q 'is the same medium as .*used once' "$tmp/err" || fail 'a medium named twice is not said'
 refuses 7 'nothing was exported' sh -c 'mkdir "$1/blank" && vmseed -q --home "$2" media prepare \
 	"$1/blank" --allow-internal >&2 && vmseed -q --home "$3" import --media "$1/blank"' - \
 	"$tmp" "$hq" "$third"

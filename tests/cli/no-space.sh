@@ -27,7 +27,7 @@ for size in 900k 1000k 1200k 2M 4M 6400k; do
 	caddy=$tmp/room-medium
 	make_medium "$caddy"
 	run vmseed -q --home "$hq" export --media "$caddy" --for dr "web01=$tmp/web01.img"
-	refuses 7 'No space left' vmseed -q --home "$hq" export --media "$caddy" --for dr \
+	refuses 7 'No space left|is full' vmseed -q --home "$hq" export --media "$caddy" --for dr \
 		"db01=$tmp/db01.img"
 	[ "$(wc -l <"$tmp/err")" = 1 ] || fail 'not one line of error'
 	# Full to the last byte: what is done is done, though it can be noted in the home alone.
@@ -59,9 +59,9 @@ mkfs.ext4 -q -O ^has_journal -m 0 "$tmp/ext4.img"
 mkdir "$tmp/loop"
 mount -o loop "$tmp/ext4.img" "$tmp/loop"
 make_medium "$tmp/loop"
-refuses 7 'No space left' vmseed -q --home "$hq" export --media "$tmp/loop" --for dr \
+refuses 7 'No space left|is full' vmseed -q --home "$hq" export --media "$tmp/loop" --for dr \
 	"db01=$tmp/db01.img"
-fails_with 7 'no finished seed' vmseed -q --home "$dr" import --media "$tmp/loop"
+fails_with 7 'no finished seed|no seeds here' vmseed -q --home "$dr" import --media "$tmp/loop"
 umount "$tmp/loop"
 
 # The store: what fits is imported, what does not is refused before anything is written.

@@ -9,13 +9,17 @@ import struct
 
 from stand import BLOCK, CONTENT, NAMES, Wrong
 
+OVER_TWO = 'export-over-two'       # needs the right to mount
 MEDIUM_EMPTY = 7        # no finished seed on it
-TORN_COMMIT = re.compile(r'vmseed: \w+: set [0-9a-f]{8}:? commits/[0-9]{8}\.json: ')
+TORN_COMMIT = re.compile(r'vmseed: \w+: ("[^"]+" )?set [0-9a-f]{8}:? commits/[0-9]{8}\.json: ')
 
 
 class Operation:
     """@between: nothing that was good before is lost. @after: as an undisturbed run leaves it.
-    @promised: what a run that said so has made durable."""
+    @promised: what a run that said so has made durable. @stride: a full sweep looks at every one of
+    so many calls."""
+
+    stride = 1
 
     def __init__(self, name, start, stand):
         self.name, self.start, self.stand = name, start, stand
@@ -35,6 +39,10 @@ class Operation:
 
     def may_go_unseen(self, _calls):
         """The last of these calls, (op, path), failed, and the run ended well all the same."""
+        return False
+
+    def may_go_on(self, _path):
+        """Where there is no room at this path."""
         return False
 
 
@@ -73,16 +81,22 @@ class Export(Operation):
     def args(self):
         return self.stand.export_args(self.generation, self.how)
 
+    def media(self):
+        return [self.stand.medium]
+
+    def media_args(self):
+        return [arg for medium in self.media() for arg in ('--media', medium)]
+
     def import_elsewhere(self):
         """Into an empty home of the site that it is for."""
         shutil.rmtree(self.stand.dr)
         shutil.copytree(self.stand.top / 'start' / 'empty' / 'dr', self.stand.dr)
-        return self.stand.vmseed(*self.stand.import_args(), home=self.stand.dr)
+        return self.stand.vmseed('import', *self.media_args(), home=self.stand.dr)
 
     def between(self):
         """A reader that comes now: earlier seeds verify, and what is imported is whole."""
-        self.check_reader(self.stand.vmseed('verify', '--media', self.stand.medium,
-                                            home=self.stand.dr), ' ok')
+        self.check_reader(self.stand.vmseed('verify', *self.media_args(), home=self.stand.dr),
+                          ' ok')
         done = self.import_elsewhere()
         self.check_reader(done, ' imported')
         if self.before or done.status == 0:
@@ -105,12 +119,13 @@ class Export(Operation):
             raise Wrong(f'a reader after the cut has {well} VMs: {done}')
 
     def after(self):
-        self.stand.check_medium_named(self.noted)
+        for medium in self.media():
+            self.stand.check_medium_named(medium, self.noted)
         self.stand.check_no_temporary()
         self.promised()
 
     def promised(self):
-        self.stand.must('verify', '--media', self.stand.medium, home=self.stand.dr)
+        self.stand.must('verify', *self.media_args(), home=self.stand.dr)
         done = self.import_elsewhere()
         if done.status != 0:
             raise Wrong(f'{done}')
@@ -118,6 +133,34 @@ class Export(Operation):
         for vm, (_folder, doc) in self.stand.replicas().items():
             if doc['generation'] <= self.signed_before:
                 raise Wrong(f'{vm}: generation {doc["generation"]} was there before')
+
+
+class ExportOverTwo(Export):
+    """The first medium is too small, so that the set goes on on the second. Its disks are larger, and
+    most of its calls are those of any export."""
+
+    stride = 5
+
+    def begin(self):
+        super().begin()
+        self.stand.mount_small('7M')
+
+    def media(self):
+        return [self.stand.medium, self.stand.second]
+
+    def args(self):
+        return (*super().args(), '--media', self.stand.second)
+
+    def may_go_on(self, path):
+        return path.startswith(str(self.stand.medium))
+
+    def after(self):
+        super().after()
+        if not list(self.stand.second.glob('vmseed/*/packs/*')):
+            raise Wrong('nothing of the set is on the second medium')
+        if (list(self.stand.medium.glob('vmseed/*/packs/*')) and
+                not list(self.stand.second.glob('vmseed/*/sets/*.json'))):
+            raise Wrong('no set document on the last volume')
 
 
 class Import(Operation):
@@ -282,12 +325,14 @@ class Fill(Resync):
 
 
 def all_of(stand):
+    over_two = [ExportOverTwo(stand, OVER_TWO, 'two', 4)] if stand.can_mount() else []
     return [
         Prepare(stand),
         Export(stand, 'export', 'prepared', 1),
         Export(stand, 'export-again', 'exported', 2, before=[1], signed_before=1),
         Export(stand, 'export-same', 'same', 1, before=[1], signed_before=2),
         Export(stand, 'export-plaintext', 'prepared', 1, how=('--plaintext',)),
+        *over_two,
         Import(stand, 'import', 'exported', 1),
         Import(stand, 'import-newer', 'newer', 2, before=[1]),
         Resync(stand, 'resync', 'imported', 3, before=[1]),

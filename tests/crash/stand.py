@@ -49,6 +49,11 @@ GENERATIONS = {
         'app': [(['os1', 'app3', 'os2'], 0), (['-', 'data2', 'db5'], 512),
                 (['new1', '-', 'new2', 'os1'], 0)],
     },
+    4: {     # more than the small medium holds; some blocks are on both sides of its end
+        'web': [(['os1', *(f'w{i}' for i in range(70)), 'os2', '0', 'w1'], 1000)],
+        'db': [(['os1', *(f'd{i}' for i in range(30)), 'w69', 'w2', '-'], 0)],
+        'app': [(['os1', 'd1', 'app1', 'w68'], 0), (['-', 'data1', 'd29'], 512)],
+    },
 }
 NAMES = sorted(GENERATIONS[1])
 
@@ -173,6 +178,8 @@ class Stand:
         self.run_dir = self.top / 'run'
         self.hq, self.dr = self.run_dir / 'hq', self.run_dir / 'dr'
         self.medium = self.run_dir / 'medium'
+        self.second = self.run_dir / 'second'       # the next medium
+        self.small = False                          # a small file system is mounted on the first
         self.stash = self.top / 'stash'
         self.log = self.top / 'log'
         self.starts = {}
@@ -184,6 +191,7 @@ class Stand:
             (self.top / folder).mkdir()
 
     def close(self):
+        self.unmount()
         shutil.rmtree(self.top, ignore_errors=True)
 
     # -- running
@@ -221,7 +229,34 @@ class Stand:
         """What is in run/ becomes the start NAME."""
         shutil.copytree(self.run_dir, self.top / 'start' / name, symlinks=True)
 
+    def mount_small(self, size):
+        """The first medium as it is, on a file system of its own that has no more room than @size."""
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={size}', 'none', self.medium],
+                       check=True, capture_output=True)
+        self.small = True
+        for folder in self.starts_of(self.medium.name).iterdir():
+            shutil.copytree(folder, self.medium / folder.name)
+
+    def starts_of(self, name):
+        return self.top / 'start' / self.begun / name
+
+    def can_mount(self):
+        self.reset('two')
+        try:
+            self.mount_small('4M')
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        self.unmount()
+        return True
+
+    def unmount(self):
+        if self.small:
+            subprocess.run(['umount', self.medium], check=True)
+        self.small = False
+
     def reset(self, name):
+        self.unmount()
+        self.begun = name
         shutil.rmtree(self.run_dir)
         shutil.copytree(self.top / 'start' / name, self.run_dir, symlinks=True)
         for old in self.stash.iterdir():
@@ -264,6 +299,10 @@ class Stand:
         self.save('empty')
         self.must('media', 'prepare', self.medium, '--allow-internal')
         self.save('prepared')
+        self.second.mkdir()
+        self.must('media', 'prepare', self.second, '--allow-internal')
+        self.save('two')
+        self.reset('prepared')
         time.sleep(3)       # disks that changed seconds ago are never taken for unchanged
         self.must(*self.export_args(1))
         self.save('exported')
@@ -439,10 +478,11 @@ class Stand:
         if left:
             raise Wrong(f'left behind: {left}')
 
-    def check_medium_named(self, noted=True):
-        """No file on the medium that no commit names, and no commit without its signature. Custody
-        is named by none: one entry or another may have been cut short, and the last is whole."""
-        for folder in (self.medium / 'vmseed').iterdir():
+    def check_medium_named(self, medium=None, noted=True):
+        """No file on the medium that no commit names, and no commit without its signature; but a
+        set document for a full commit, with its signature. Custody is named by none: one entry or
+        another may have been cut short, and the last is whole."""
+        for folder in ((medium or self.medium) / 'vmseed').iterdir():
             if not folder.is_dir():
                 continue
             commits = sorted((folder / 'commits').glob('*.json'))
@@ -452,6 +492,8 @@ class Stand:
                 named |= {f'commits/{commit.name}', f'commits/{commit.name}.minisig'}
                 named |= {f'packs/{p["number"]:08}.pack' for p in doc['packs']}
                 named |= {f['path'] for f in doc['files']}
+                if doc['full'] and (folder / 'sets' / commit.name).exists():
+                    named |= {f'sets/{commit.name}', f'sets/{commit.name}.minisig'}
             there = {str(p.relative_to(folder)) for p in folder.rglob('*') if p.is_file() and
                      p.parent.name not in ('custody', 'receipts')}
             if noted:

@@ -21,6 +21,8 @@ struct set {
 	struct seed_pool *pool;
 	struct seed_cancel cancel;
 	uint64_t commit_bytes;
+	const struct seed_set_roll *roll;
+	struct seed_digest_map *map;
 };
 
 static void *codec_new(void *arg, struct seed_error *err)
@@ -72,7 +74,7 @@ static int try_writer(struct seed_set_writer **out, struct set *s, struct seed_e
 		.home = s->f->home[HQ], .volume = s->volume, .record = &s->record,
 		.own = s->f->site[HQ], .pool = s->pool, .depth = 4, .map_bytes = 1 << 20,
 		.level = 1, .commit_bytes = s->commit_bytes, .commit_ms = UINT64_MAX / 2,
-		.cancel = &s->cancel,
+		.cancel = &s->cancel, .roll = s->roll, .map = s->map,
 	};
 
 	return seed_set_writer_open(out, &opt, err);
@@ -530,8 +532,10 @@ static void after_the_full_commit_closing_adds_none(void **state)
 
 	add_range(w, 0, 12);
 	must(seed_set_writer_flush(w, &err), &err);
-	must(seed_set_commit(s.f->home[HQ], s.volume, &s.record, s.f->site[HQ], true,
-			     seed_set_writer_packs(w), &none, &none, &err), &err);
+	must(seed_set_commit(s.f->home[HQ], s.volume, &s.record, s.f->site[HQ],
+			     &(struct seed_set_change){ .full = true,
+							.packs = seed_set_writer_packs(w),
+							.files = &none, .seeds = &none }, &err), &err);
 	seed_set_writer_close(w);
 	assert_int_equal(count_commits(&s), 1);
 	end_set(&s);
@@ -570,6 +574,326 @@ static void a_damaged_pack_of_the_set_is_named(void **state)
 	end_set(&s);
 }
 
+/* ---- over several volumes ---- */
+
+#define VOLUMES 4u
+#define MIB ((uint64_t)1 << 20)
+
+/* Volumes on media of their own, each with so much room at the beginning. */
+struct row {
+	struct set *s;
+	struct seed_medium *medium[VOLUMES];
+	struct seed_volume *volume[VOLUMES];
+	struct seed_set_record record[VOLUMES];
+	uint64_t room[VOLUMES], left;
+	unsigned int now, count;
+	struct seed_set_roll roll;
+};
+
+static uint64_t bytes_in_packs(const struct seed_volume *v)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t n = 1; n < 100; n++) {
+		char name[SEED_PACK_NAME];
+
+		if (seed_path_exists(v->dir, seed_pack_name(n, name)))
+			sum += (uint64_t)size_of(v->dir, name);
+	}
+	return sum;
+}
+
+static int fake_room(void *arg, uint64_t *bytes, struct seed_error *err)
+{
+	struct row *row = arg;
+	uint64_t used = bytes_in_packs(row->volume[row->now]);
+
+	(void)err;
+	*bytes = used < row->room[row->now] ? row->room[row->now] - used : 0;
+	return 0;
+}
+
+static uint64_t fake_left(void *arg)
+{
+	return ((struct row *)arg)->left;
+}
+
+static int fake_next(void *arg, struct seed_volume **volume, struct seed_set_record **record,
+		     struct seed_error *err)
+{
+	struct row *row = arg;
+
+	if (row->now + 1 == row->count)
+		return seed_error_set(err, SEED_ERR_MEDIUM, "no next one");
+	row->now++;
+	*volume = row->volume[row->now];
+	*record = &row->record[row->now];
+	return 0;
+}
+
+static void begin_row(struct row *row, struct set *s, unsigned int count, uint64_t room)
+{
+	struct seed_error err = { 0 };
+	struct seed_card card;
+
+	*row = (struct row){ .s = s, .count = count, .left = UINT64_MAX / 2,
+			     .roll = { fake_room, fake_left, fake_next, row } };
+	seed_card_of(&card, s->f->site[DR]);
+	row->medium[0] = s->medium;
+	row->volume[0] = s->volume;
+	row->record[0] = s->record;
+	row->room[0] = room;
+	for (unsigned int i = 1; i < count; i++) {
+		const struct seed_volume_more more = { s->volume->set, i + 1, &s->volume->data_key };
+		char path[330];
+
+		snprintf(path, sizeof(path), "%s-%u", s->f->path, i);
+		if (mkdir(path, 0755) == 0)
+			seed_medium_close(prepare(s->f, path));
+		must(seed_medium_open(&row->medium[i], path, s->f->trust[HQ], &err), &err);
+		must(seed_volume_create_more(&row->volume[i], row->medium[i], &more, s->f->trust[HQ],
+					     s->f->site[HQ], &card, &err), &err);
+		row->record[i] = s->record;
+		row->record[i].volume = i + 1;
+		row->record[i].medium = row->medium[i]->id;
+		row->room[i] = room;
+		must(seed_set_record_write(s->f->home[HQ], &row->record[i], &err), &err);
+	}
+	s->roll = &row->roll;
+}
+
+static void end_row(struct row *row)
+{
+	for (unsigned int i = 1; i < row->count; i++) {
+		seed_volume_close(row->volume[i]);
+		seed_medium_close(row->medium[i]);
+	}
+	row->s->roll = NULL;
+}
+
+/* Entries of the packs that are committed on a volume. */
+static size_t count_blocks(const struct seed_volume *v)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < v->packs.count; i++)
+		sum += ((const struct seed_pack_facts *)seed_vec_at(&v->packs, i))->blocks;
+	return sum;
+}
+
+#define NOISE(n) (3 * (n))	/* blocks that do not compress */
+
+static int add_noise(struct seed_set_writer *w, uint32_t first, uint32_t count, struct seed_error *err)
+{
+	for (uint32_t i = 0; i < count; i += SEED_CHUNK_BLOCKS) {
+		uint32_t blocks[SEED_CHUNK_BLOCKS];
+
+		for (uint32_t k = 0; k < SEED_CHUNK_BLOCKS; k++)
+			blocks[k] = NOISE(first + i + k);
+		if (add_blocks(w, blocks, SEED_CHUNK_BLOCKS, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void a_full_volume_is_committed_and_the_next_one_goes_on(void **state)
+{
+	struct set s = begin_set(*state, true, 2);
+	struct seed_set_writer *w;
+	struct seed_set_totals totals;
+	struct seed_error err = { 0 };
+	struct row row;
+	size_t blocks = 0;
+
+	begin_row(&row, &s, 3, 12 * MIB);
+	s.commit_bytes = UINT64_MAX;
+	w = open_writer(&s);
+	must(add_noise(w, 0, 16 * 25, &err), &err);
+	must(add_noise(w, 0, 16 * 25, &err), &err);	/* on whatever volume: it is held */
+	row.left = 0;
+	must(seed_set_writer_flush(w, &err), &err);
+	assert_int_equal(row.now, 2);
+	seed_set_writer_totals(w, &totals);
+	assert_int_equal(totals.new_blocks, 16 * 25);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(row.volume[i]->last_commit, 1);
+		assert_false(row.volume[i]->has_full);
+		assert_int_equal((i ? &row.record[i] : &s.record)->confirmed, 1);
+		assert_true(bytes_in_packs(row.volume[i]) <= 12 * MIB);
+		assert_true(bytes_in_packs(row.volume[i]) > 7 * MIB);
+		blocks += count_blocks(row.volume[i]);
+	}
+	assert_int_equal(row.volume[2]->last_commit, 0);
+	assert_int_equal(seed_set_writer_packs(w)->count, 1);
+	assert_int_equal(((const struct seed_pack_facts *)
+				  seed_vec_at(seed_set_writer_packs(w), 0))->number, 1);
+	seed_set_writer_close(w);
+	assert_int_equal(blocks + count_blocks(row.volume[2]), totals.new_blocks);
+	end_row(&row);
+	end_set(&s);
+}
+
+/* What the volumes get is a matter of the input and of the room alone. */
+static void packs_end_at_the_same_place_at_any_number_of_workers(void **state)
+{
+	static const unsigned int jobs[] = { 0, 1, 4 };
+	struct set s = begin_set(*state, true, 0);
+	uint32_t records[3][VOLUMES] = { { 0 } };
+
+	for (size_t j = 0; j < 3; j++) {
+		struct seed_set_writer *w;
+		struct seed_error err = { 0 };
+		struct seed_id set;
+		struct row row;
+
+		seed_volume_close(s.volume);
+		s.volume = create_set(s.f, s.medium, true, &set);
+		s.record = (struct seed_set_record){ .set = set, .medium = s.medium->id,
+						     .volume = 1, .sealed = true, .next_pack = 1 };
+		seed_pool_free(s.pool);
+		open_pool(&s, jobs[j]);
+		begin_row(&row, &s, VOLUMES, 14 * MIB);
+		w = open_writer(&s);
+		must(add_noise(w, 1000, 16 * 5, &err), &err);
+		add_pattern(w, 7);
+		row.left = 0;
+		must(seed_set_writer_flush(w, &err), &err);
+		seed_set_writer_close(w);
+		for (unsigned int i = 0; i < VOLUMES; i++)
+			for (size_t k = 0; k < row.volume[i]->packs.count; k++)
+				records[j][i] = records[j][i] * 100 +
+						((const struct seed_pack_facts *)seed_vec_at(
+							 &row.volume[i]->packs, k))->records;
+		end_row(&row);
+		assert_memory_equal(records[j], records[0], sizeof(records[0]));
+	}
+	assert_true(records[0][0] && records[0][1]);
+	end_set(&s);
+}
+
+static void without_a_next_volume_what_is_full_stays_committed(void **state)
+{
+	struct set s = begin_set(*state, true, 2);
+	struct seed_set_writer *w;
+	struct seed_error err = { 0 };
+	struct row row;
+
+	begin_row(&row, &s, 1, 12 * MIB);
+	w = open_writer(&s);
+	assert_fails(add_noise(w, 0, 16 * 30, &err), &err, SEED_ERR_MEDIUM);
+	assert_string_equal(err.text, "no next one");
+	seed_set_writer_close(w);
+	assert_int_equal(count_commits(&s), 1);
+	assert_true(count_blocks(s.volume) > 100);
+	end_row(&row);
+	end_set(&s);
+}
+
+/* For a pack that holds all that is left the room needs not be for a few whole records. */
+static void the_last_blocks_take_what_little_room_there_is(void **state)
+{
+	struct set s = begin_set(*state, true, 2);
+	struct seed_set_writer *w;
+	struct seed_error err = { 0 };
+	struct row row;
+
+	begin_row(&row, &s, 1, MIB / 2);
+	row.left = 0;
+	w = open_writer(&s);
+	add_range(w, 0, 5);
+	must(seed_set_writer_flush(w, &err), &err);
+	seed_set_writer_close(w);
+	assert_int_equal(count_blocks(s.volume), 5);
+	end_row(&row);
+	end_set(&s);
+}
+
+/* The file system is full though it did not say so: the unfinished pack goes, the one that was
+ * read back stays, and the map knows the difference. */
+static void giving_up_keeps_what_was_read_back(void **state)
+{
+	struct set s = begin_set(*state, true, 2);
+	struct seed_set_writer *w;
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit limit = { 1 << 20, RLIM_INFINITY };
+	struct seed_set_totals totals;
+	struct seed_error err = { 0 };
+	struct seed_chunk c = { .data = seed_buffer_new(SEED_CHUNK_SIZE, NULL) };
+	uint32_t next = SHORT / 12 + 1, first = 12 * next;
+	int rc = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	must(seed_digest_map_new(&s.map, 1 << 20, &err), &err);
+	w = open_writer(&s);
+	for (uint32_t i = 0; i < SEED_PACK_RECORDS; i++, next++)
+		add_range(w, 12 * next, 12);
+	do
+		seed_set_writer_totals(w, &totals);
+	while (totals.packs < 1 && usleep(1000) == 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (uint32_t i = 0; rc == 0 && i < 16; i++)
+		rc = add_noise(w, 20 * i, 16, &err);
+	if (rc == 0)
+		rc = seed_set_writer_flush(w, &err);
+	assert_int_equal(rc, -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	assert_true(seed_path_exists(s.volume->dir, "packs/00000002.pack"));
+	seed_set_writer_give_up(w);
+	assert_false(seed_path_exists(s.volume->dir, "packs/00000002.pack"));
+	assert_int_equal(s.volume->packs.count, 1);
+	seed_set_writer_close(w);
+	assert_int_equal(count_commits(&s), 1);
+	/* All but the last chunk of the pack that stays, and nothing of the other one. */
+	fill_chunk(&c, (const uint32_t[]){ first, 12 * next - 13, NOISE(0), NOISE(20) }, 4);
+	assert_true(seed_digest_map_has(s.map, &c.digests[0]));
+	assert_true(seed_digest_map_has(s.map, &c.digests[1]));
+	assert_false(seed_digest_map_has(s.map, &c.digests[2]));
+	assert_false(seed_digest_map_has(s.map, &c.digests[3]));
+	free(c.data);
+	seed_digest_map_free(s.map);
+	end_set(&s);
+}
+
+/* A commit that was tried may lie there whole: then what it may name is not removed. */
+static void giving_up_after_a_failed_commit_removes_nothing(void **state)
+{
+	struct set s = begin_set(*state, true, 2);
+	struct seed_set_writer *w;
+	struct seed_error err = { 0 };
+	struct seed_chunk c = { .data = seed_buffer_new(SEED_CHUNK_SIZE, NULL) };
+
+	must(seed_digest_map_new(&s.map, 1 << 20, &err), &err);
+	s.commit_bytes = 1;
+	w = open_writer(&s);
+	assert_int_equal(mkdirat(s.volume->dir, "commits/00000001.json.minisig", 0700), 0);
+	add_range(w, 0, 12);
+	assert_int_equal(seed_set_writer_flush(w, &err), -1);
+	seed_set_writer_give_up(w);
+	assert_true(seed_path_exists(s.volume->dir, "packs/00000001.pack"));
+	fill_chunk(&c, (const uint32_t[]){ 0 }, 1);
+	assert_false(seed_digest_map_has(s.map, &c.digests[0]));
+	seed_set_writer_close(w);
+	free(c.data);
+	seed_digest_map_free(s.map);
+	end_set(&s);
+}
+
+static void a_medium_that_was_changed_is_not_written_to(void **state)
+{
+	struct set s = begin_set(*state, true, 2);
+	struct seed_set_writer *w = open_writer(&s);
+	struct seed_error err = { 0 };
+
+	add_range(w, 0, 5);				/* gathered only */
+	assert_int_equal(renameat(s.f->dir->fd, "caddy", s.f->dir->fd, "gone"), 0);
+	assert_int_equal(mkdirat(s.f->dir->fd, "caddy", 0755), 0);
+	assert_fails(seed_set_writer_flush(w, &err), &err, SEED_ERR_MEDIUM);
+	assert_non_null(strstr(err.text, "another file system"));
+	seed_set_writer_close(w);
+	assert_int_equal(count_commits(&s), 0);
+	end_set(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,6 +911,13 @@ int main(void)
 		fixture_test(after_the_full_commit_closing_adds_none),
 		fixture_test(cancelled_while_reading_back_it_says_so),
 		fixture_test(a_damaged_pack_of_the_set_is_named),
+		fixture_test(a_full_volume_is_committed_and_the_next_one_goes_on),
+		fixture_test(packs_end_at_the_same_place_at_any_number_of_workers),
+		fixture_test(without_a_next_volume_what_is_full_stays_committed),
+		fixture_test(the_last_blocks_take_what_little_room_there_is),
+		fixture_test(giving_up_keeps_what_was_read_back),
+		fixture_test(giving_up_after_a_failed_commit_removes_nothing),
+		fixture_test(a_medium_that_was_changed_is_not_written_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,20 @@ static int read_medium(const char *text, size_t len, const char *signature, stru
 	return rc;
 }
 
+static int read_set(const char *text, size_t len, const char *signature, struct seed_error *err)
+{
+	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
+	struct seed_set_doc set = { 0 };
+	struct seed_json_reader r;
+	int rc = seed_doc_open(&doc, &r, SEED_DOC_SET, text, len, signature, strlen(signature),
+			       seed_signing_key_public(test_key), err);
+
+	if (rc == 0)
+		rc = seed_set_doc_take(&set, &r, err);
+	seed_set_doc_clear(&set);
+	return rc;
+}
+
 static int read_volume(const char *text, size_t len, const char *signature, struct seed_error *err)
 {
 	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
@@ -161,7 +175,7 @@ static const struct reader {
 } readers[] = {
 	{ SEED_DOC_MANIFEST, read_manifest }, { SEED_DOC_CARD, read_card },
 	{ SEED_DOC_MEDIUM, read_medium }, { SEED_DOC_VOLUME, read_volume },
-	{ SEED_DOC_COMMIT, read_commit }, { SEED_DOC_SET, NULL }, { SEED_DOC_HISTORY, NULL },
+	{ SEED_DOC_COMMIT, read_commit }, { SEED_DOC_SET, read_set }, { SEED_DOC_HISTORY, NULL },
 	{ SEED_DOC_RECEIPT, read_receipt }, { SEED_DOC_OFFER, read_offer },
 	{ SEED_DOC_CUSTODY, read_custody }, { SEED_DOC_HELLO, NULL },
 };

@@ -282,6 +282,49 @@ static void a_medium_has_one_writer(void **state)
 	must(seed_medium_lock(second, &err), &err);
 }
 
+/* The folder that stands for the medium is another one now; put back, all is well again. */
+static void a_medium_that_was_changed_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	SEED_AUTO(seed_medium_closep) struct seed_medium *made = prepare(f, f->path);
+	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = NULL;
+	struct seed_error err = { 0 };
+
+	must(seed_medium_recheck(made, &err), &err);
+	must(seed_medium_open(&medium, f->path, f->trust[DR], &err), &err);
+	must(seed_medium_recheck(medium, &err), &err);
+	assert_int_equal(renameat(f->dir->fd, "caddy", f->dir->fd, "gone"), 0);
+	assert_fails(seed_medium_recheck(medium, &err), &err, SEED_ERR_MEDIUM);
+	assert_int_equal(mkdirat(f->dir->fd, "caddy", 0755), 0);
+	assert_fails(seed_medium_recheck(medium, &err), &err, SEED_ERR_MEDIUM);
+	assert_non_null(strstr(err.text, "another file system is mounted at"));
+	assert_int_equal(unlinkat(f->dir->fd, "caddy", AT_REMOVEDIR), 0);
+	assert_int_equal(renameat(f->dir->fd, "gone", f->dir->fd, "caddy"), 0);
+	must(seed_medium_recheck(medium, &err), &err);
+	damage(medium->vmseed, "medium.json", 40, false);
+	assert_fails(seed_medium_recheck(medium, &err), &err, SEED_ERR_MEDIUM);
+	damage(medium->vmseed, "medium.json", 40, false);
+	must(seed_medium_recheck(made, &err), &err);
+}
+
+static void a_released_medium_keeps_its_name(void **state)
+{
+	struct fixture *f = *state;
+	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = prepare(f, f->path);
+	SEED_AUTO(seed_medium_closep) struct seed_medium *again = NULL;
+	struct seed_error err = { 0 };
+	char name[SEED_QUOTED];
+	uint64_t room, size;
+
+	must(seed_medium_room(medium, &room, &size, &err), &err);
+	assert_true(room > 0 && room <= size);
+	must(seed_medium_lock(medium, &err), &err);
+	seed_medium_release(medium);
+	assert_string_equal(seed_medium_name(medium, name), "\"blue caddy\"");
+	must(seed_medium_open(&again, f->path, f->trust[HQ], &err), &err);
+	must(seed_medium_lock(again, &err), &err);	/* the lock went with it */
+}
+
 static void other_things_on_the_disk_are_left_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -315,6 +358,8 @@ int main(void)
 		fixture_test(what_is_no_medium_is_said),
 		fixture_test(links_and_fifos_are_refused),
 		fixture_test(a_medium_has_one_writer),
+		fixture_test(a_medium_that_was_changed_is_noticed),
+		fixture_test(a_released_medium_keeps_its_name),
 		fixture_test(other_things_on_the_disk_are_left_alone),
 	};
 

@@ -334,6 +334,35 @@ static void a_commit_killed_anywhere_leaves_before_or_after(void **state)
 	assert_true(before >= 4 && after >= 2);
 }
 
+/* In the middle of a run: what was read back is about to be committed, all else makes room. */
+static void a_sweep_spares_what_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = prepare(f, f->path);
+	SEED_AUTO(seed_volume_closep) struct seed_volume *volume = NULL;
+	SEED_AUTO(seed_vec_free) struct seed_vec kept = { 0 };
+	struct seed_pack_facts pack;
+	struct seed_error err = { 0 };
+	struct seed_id set;
+
+	volume = create_set(f, medium, true, &set);
+	commit_pack(f, volume, 1, true);
+	pack = put_pack(volume, 2);
+	assert_non_null(seed_vec_push(&kept, sizeof(pack), &pack));
+	put_pack(volume, 3);
+	put_file(volume, "seeds/07000000000000000000000000000000/manifest.sealed", 100);
+	put_file(volume, "seeds/07000000000000000000000000000000/notes.txt", 100);
+	must(seed_volume_sweep(volume, &kept, &err), &err);
+	assert_true(seed_path_exists(volume->dir, "packs/00000001.pack"));
+	assert_true(seed_path_exists(volume->dir, "packs/00000002.pack"));
+	assert_false(seed_path_exists(volume->dir, "packs/00000003.pack"));
+	assert_false(seed_path_exists(volume->dir,
+				      "seeds/07000000000000000000000000000000/manifest.sealed"));
+	assert_true(seed_path_exists(volume->dir,
+				     "seeds/07000000000000000000000000000000/notes.txt"));
+	assert_true(seed_path_exists(volume->dir, "commits/00000001.json"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +378,7 @@ int main(void)
 		fixture_test(an_own_commit_that_does_not_fit_is_not_swept),
 		fixture_test(without_a_record_nothing_is_swept),
 		fixture_test(a_commit_killed_anywhere_leaves_before_or_after),
+		fixture_test(a_sweep_spares_what_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ static void a_record_makes_the_round(void **state)
 
 		memset(&out, 0xff, sizeof(out));
 		must(seed_set_record_write(f->home[HQ], &in, &err), &err);
-		must(seed_set_record_read(&out, f->home[HQ], &in.set, &err), &err);
+		must(seed_set_record_read(&out, f->home[HQ], &in.set, 1, &err), &err);
 		assert_true(seed_id_equal(&in.set, &out.set));
 		assert_true(seed_id_equal(&in.medium, &out.medium));
 		assert_true(seed_id_equal(&in.recipient, &out.recipient));
@@ -52,7 +52,8 @@ static void what_is_not_there_is_not_found(void **state)
 	struct seed_error err = { 0 };
 	struct seed_id id = { { 9 } };
 
-	assert_fails(seed_set_record_read(&out, f->home[HQ], &id, &err), &err, SEED_ERR_NOTFOUND);
+	assert_fails(seed_set_record_read(&out, f->home[HQ], &id, 1, &err), &err,
+		     SEED_ERR_NOTFOUND);
 	assert_fails(seed_set_record_find(&out, f->home[HQ], &id, NULL, &err), &err,
 		     SEED_ERR_NOTFOUND);
 }
@@ -87,6 +88,62 @@ static void the_set_begun_last_is_found(void **state)
 		     SEED_ERR_NOTFOUND);
 }
 
+static void each_volume_has_a_record_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct seed_set_record one = sample(3, NULL), two = one, many = one, other = sample(4, NULL), out;
+	SEED_AUTO(seed_vec_free) struct seed_vec all = { 0 };
+	struct seed_error err = { 0 };
+
+	two.volume = 2;
+	two.medium.bytes[0] = 8;
+	two.reserved = 9;
+	strcpy(two.label, "blue caddy");
+	many.volume = 12345;
+	must(seed_set_record_write(f->home[HQ], &many, &err), &err);
+	must(seed_set_record_write(f->home[HQ], &two, &err), &err);
+	must(seed_set_record_write(f->home[HQ], &one, &err), &err);
+	must(seed_set_record_write(f->home[HQ], &other, &err), &err);
+	assert_true(seed_path_exists(f->home[HQ], "sets/03000000000000000000000000000000.json"));
+	assert_true(seed_path_exists(f->home[HQ], "sets/03000000000000000000000000000000-0002.json"));
+	assert_true(seed_path_exists(f->home[HQ], "sets/03000000000000000000000000000000-12345.json"));
+	must(seed_set_record_read(&out, f->home[HQ], &one.set, 2, &err), &err);
+	assert_int_equal(out.reserved, 9);
+	assert_string_equal(out.label, "blue caddy");
+	assert_fails(seed_set_record_read(&out, f->home[HQ], &one.set, 3, &err), &err,
+		     SEED_ERR_NOTFOUND);
+	must(seed_set_record_all(&all, f->home[HQ], &one.set, &err), &err);
+	assert_int_equal(all.count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(((struct seed_set_record *)seed_vec_at(&all, i))->volume,
+				 ((const uint32_t[]){ 1, 2, 12345 })[i]);
+	must(seed_set_record_find(&out, f->home[HQ], &two.medium, NULL, &err), &err);
+	assert_int_equal(out.volume, 2);
+}
+
+static void a_record_under_another_volumes_name_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct seed_set_record one = sample(3, NULL), out;
+	struct seed_error err = { 0 };
+
+	must(seed_set_record_write(f->home[HQ], &one, &err), &err);
+	copy_file(f->home[HQ], "sets/03000000000000000000000000000000.json", f->home[HQ],
+		  "sets/03000000000000000000000000000000-0002.json");
+	assert_fails(seed_set_record_read(&out, f->home[HQ], &one.set, 2, &err), &err,
+		     SEED_ERR_FORMAT);
+	assert_non_null(strstr(err.text, "-0002.json"));
+	/* Names that are none of ours are passed by. */
+	must(seed_path_unlink(f->home[HQ], "sets/03000000000000000000000000000000-0002.json", &err),
+	     &err);
+	copy_file(f->home[HQ], "sets/03000000000000000000000000000000.json", f->home[HQ],
+		  "sets/03000000000000000000000000000000-2.json");
+	copy_file(f->home[HQ], "sets/03000000000000000000000000000000.json", f->home[HQ],
+		  "sets/03000000000000000000000000000000-0001.json");
+	must(seed_set_record_find(&out, f->home[HQ], &one.medium, NULL, &err), &err);
+	assert_int_equal(out.volume, 1);
+}
+
 static void a_broken_record_is_never_passed_over(void **state)
 {
 	static const struct {
@@ -115,7 +172,7 @@ static void a_broken_record_is_never_passed_over(void **state)
 		snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text,
 			 cases[i].to, at + strlen(cases[i].from));
 		tmpdir_put(f->dir, name, changed, strlen(changed));
-		assert_fails(seed_set_record_read(&out, f->home[HQ], &record.set, &err), &err,
+		assert_fails(seed_set_record_read(&out, f->home[HQ], &record.set, 1, &err), &err,
 			     SEED_ERR_FORMAT);
 		assert_non_null(strstr(err.text, "sets/03"));
 		assert_fails(seed_set_record_find(&out, f->home[HQ], &record.medium, NULL, &err),
@@ -134,6 +191,8 @@ int main(void)
 		fixture_test(a_record_makes_the_round),
 		fixture_test(what_is_not_there_is_not_found),
 		fixture_test(the_set_begun_last_is_found),
+		fixture_test(each_volume_has_a_record_of_its_own),
+		fixture_test(a_record_under_another_volumes_name_is_refused),
 		fixture_test(a_broken_record_is_never_passed_over),
 	};
 

@@ -108,6 +108,50 @@ static void a_plaintext_set_has_no_key(void **state)
 	assert_int_equal(volume->recipients.count, 0);
 }
 
+/* On another medium, for the same recipient: who can open one can open all. */
+static void a_set_has_one_key_on_all_its_volumes(void **state)
+{
+	struct fixture *f = *state;
+	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = prepare(f, f->path);
+	SEED_AUTO(seed_medium_closep) struct seed_medium *second = NULL;
+	SEED_AUTO(seed_volume_closep) struct seed_volume *first = NULL;
+	SEED_AUTO(seed_volume_closep) struct seed_volume *more = NULL;
+	SEED_AUTO(seed_volume_closep) struct seed_volume *theirs = NULL;
+	struct seed_volume_more what = { .number = 7 };
+	struct seed_set_key unknown = { .sealed = true };
+	struct seed_error err = { 0 };
+	struct seed_card card;
+	char path[320];
+
+	snprintf(path, sizeof(path), "%s/red", f->dir->path);
+	assert_int_equal(mkdirat(f->dir->fd, "red", 0755), 0);
+	second = prepare(f, path);
+	seed_card_of(&card, f->site[DR]);
+	first = create_set(f, medium, true, &what.set);
+	what.key = &unknown;
+	assert_fails(seed_volume_create_more(&more, second, &what, f->trust[HQ], f->site[HQ], &card,
+					     &err), &err, SEED_ERR_USAGE);
+	what.key = &first->data_key;
+	assert_fails(seed_volume_create_more(&more, second, &what, f->trust[HQ], f->site[HQ], NULL,
+					     &err), &err, SEED_ERR_USAGE);
+	must(seed_volume_create_more(&more, second, &what, f->trust[HQ], f->site[HQ], &card, &err),
+	     &err);
+	assert_int_equal(more->number, 7);
+	assert_true(seed_id_equal(&more->set, &first->set));
+	assert_true(seed_id_equal(&more->medium_id, &second->id));
+	must(open_as(f, DR, second, &what.set, &theirs, &err), &err);
+	assert_memory_equal(&theirs->data_key.key, &first->data_key.key, sizeof(theirs->data_key.key));
+	for (size_t i = 0; i < 2; i++) {	/* wrapped anew */
+		const struct seed_recipient *a = seed_vec_at(&first->recipients, i);
+		const struct seed_recipient *b = seed_vec_at(&more->recipients, i);
+
+		assert_true(seed_id_equal(&a->site, &b->site));
+		assert_memory_not_equal(a->enc, b->enc, sizeof(a->enc));
+	}
+	assert_fails(seed_volume_create_more(&theirs, medium, &what, f->trust[HQ], f->site[HQ], &card,
+					     &err), &err, SEED_ERR_USAGE);	/* volume 1 is there */
+}
+
 static void a_stranger_is_told_only_untrusted(void **state)
 {
 	struct fixture *f = *state;
@@ -630,6 +674,7 @@ int main(void)
 		fixture_test(without_a_receiving_key_it_stays_sealed),
 		fixture_test(a_set_for_ourselves_is_wrapped_once),
 		fixture_test(a_plaintext_set_has_no_key),
+		fixture_test(a_set_has_one_key_on_all_its_volumes),
 		fixture_test(a_stranger_is_told_only_untrusted),
 		fixture_test(every_flipped_byte_of_volume_json_is_refused),
 		fixture_test(a_header_of_another_set_is_refused),

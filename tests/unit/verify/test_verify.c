@@ -43,19 +43,33 @@ static void end(struct scene *s)
 	close(s->medium);
 }
 
+/* What it says of volumes is gone with them. */
+static int verify_with(struct scene *s, int who, const struct seed_verify_options *opt,
+		       struct seed_verify *v, struct seed_error *err)
+{
+	struct seed_medium *medium = NULL;
+	struct seed_vec media = { 0 };
+	int rc;
+
+	must(seed_medium_open(&medium, s->f->path, s->f->trust[who], err), err);
+	assert_non_null(seed_vec_push(&media, sizeof(medium), &medium));
+	rc = seed_verify_media(v, &media, opt, err);
+	seed_set_views_clear(&v->views);
+	seed_vec_free(&media);
+	seed_medium_close(medium);
+	return rc;
+}
+
 static struct seed_verify verify_at(struct scene *s, int who, bool key, unsigned int jobs)
 {
 	const struct seed_verify_options opt = {
 		.own = key ? s->f->site[who] : NULL, .trust = s->f->trust[who],
 		.scratch = s->f->dir->fd, .jobs = jobs, .memory = 8 << 20,
 	};
-	struct seed_medium *medium = NULL;
 	struct seed_verify v = { 0 };
 	struct seed_error err = { 0 };
 
-	must(seed_medium_open(&medium, s->f->path, s->f->trust[who], &err), &err);
-	must(seed_verify_medium(&v, medium, &opt, &err), &err);
-	seed_medium_close(medium);
+	must(verify_with(s, who, &opt, &v, &err), &err);
 	return v;
 }
 
@@ -238,14 +252,11 @@ static void asked_to_stop_verify_stops(void **state)
 		.own = s.f->site[DR], .trust = s.f->trust[DR], .scratch = s.f->dir->fd,
 		.jobs = 2, .memory = 8 << 20, .cancel = &cancel,
 	};
-	struct seed_medium *medium = NULL;
 	struct seed_verify v = { 0 };
 	struct seed_error err = { 0 };
 
 	atomic_store(&cancel.signal, 2);
-	must(seed_medium_open(&medium, s.f->path, s.f->trust[DR], &err), &err);
-	assert_fails(seed_verify_medium(&v, medium, &opt, &err), &err, SEED_ERR_CANCELLED);
-	seed_medium_close(medium);
+	assert_fails(verify_with(&s, DR, &opt, &v, &err), &err, SEED_ERR_CANCELLED);
 	seed_verify_clear(&v);
 	end(&s);
 }
