@@ -231,8 +231,8 @@ static void add_row(const struct show *show, struct out_table *table, const stru
 	snprintf(packs, sizeof(packs), "%zu", volume->packs.count);
 	out_table_row(table, (const char *[]){
 		id, volume->signer->name, recipients(show, volume, sites, sizeof(sites)),
-		set_show_number(seed_set_view_of(&show->views, &set->id), volume, number), seeds, packs,
-		seed_size_text(stored_bytes(volume), size), commit, state_of(set) });
+		set_show_number(seed_set_view_of(&show->views, &set->id), volume, number), seeds,
+		packs, seed_size_text(stored_bytes(volume), size), commit, state_of(set) });
 	out_table_mood(table, 8,
 		       set->problems	? OUT_BAD :
 		       volume->has_full ? OUT_GOOD :

@@ -110,7 +110,8 @@ void *seed_set_write_packs(void *arg)
 int seed_set_commit_delta(struct seed_set_writer *w, struct seed_error *err)
 {
 	const struct seed_vec none = { 0 };
-	const struct seed_set_change change = { .packs = &w->packs, .files = &none, .seeds = &none };
+	const struct seed_set_change change = {
+		.packs = &w->packs, .files = &none, .seeds = &none };
 
 	if (w->packs.count == 0 || w->opt.record->reserved != w->reserved)
 		return 0;

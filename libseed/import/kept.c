@@ -45,7 +45,8 @@ static void open_kept(struct seed_seed **out, const struct seed_import *plan, in
 			   &signature_len, NULL) < 0)
 		return;
 	for (size_t i = 0; i < plan->volumes.count && !*out; i++) {
-		const struct seed_volume *v = *(struct seed_volume **)seed_vec_at(&plan->volumes, i);
+		const struct seed_volume *v =
+			*(struct seed_volume **)seed_vec_at(&plan->volumes, i);
 
 		if (v != volume_of(plan, &v->set) ||
 		    seed_seed_of_text(out, v, text, len, signature, signature_len, NULL) < 0)
