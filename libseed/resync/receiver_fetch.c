@@ -40,7 +40,8 @@ struct fetch {
 	struct seed_msg_request batch;	/* not sent yet */
 	unsigned int batched;		/* of the ring, at its end */
 	struct seed_vec later;		/* struct wanted: their digest is on its way for another place, or
-					 * hints led astray */
+					 * hints led astray; those before @later_first are done with */
+	size_t later_first;
 	uint8_t *buf;			/* a block */
 	bool gathered;			/* this replica is in the table of known blocks */
 	uint64_t unsafe;		/* bytes since the last checkpoint */
@@ -305,15 +306,15 @@ static int take_block(struct fetch *t, struct wanted w, const struct seed_msg_bl
 	return put(t, &w, err);
 }
 
-static int receive_block(struct fetch *t, struct seed_error *err)
+/* @f answers the oldest question. */
+static int take_answer(struct fetch *t, const struct seed_frame *f, struct seed_error *err)
 {
 	struct wanted w = t->ring[t->first];
 	struct seed_msg_block m;
-	struct seed_frame f;
 
-	if (seed_session_may_go_on(t->r->s, err) < 0 ||
-	    seed_session_expect(t->r->s, &f, SEED_FRAME_BLOCK, NULL, err) < 0 ||
-	    seed_msg_block_get(&m, &f, err) < 0)
+	if (f->type != SEED_FRAME_BLOCK)
+		return seed_session_unexpected(f, err);
+	if (seed_msg_block_get(&m, f, err) < 0)
 		return -1;
 	if (m.disk != w.disk || m.index != w.index)
 		return seed_error_set(err, SEED_ERR_FORMAT, "BLOCK: one that nobody asked for");
@@ -321,6 +322,35 @@ static int receive_block(struct fetch *t, struct seed_error *err)
 	t->count--;
 	t->buckets[bucket_of(&w.digest)]--;
 	return take_block(t, w, &m, err);
+}
+
+static int receive_block(struct fetch *t, struct seed_error *err)
+{
+	struct seed_frame f;
+
+	return seed_session_may_go_on(t->r->s, err) < 0 ||
+	       seed_session_next(t->r->s, &f, err) < 0 ? -1 : take_answer(t, &f, err);
+}
+
+/* What has arrived by now: while we look for blocks here, the link must not stand still behind a queue
+ * that nobody empties. */
+static int take_arrived(struct fetch *t, struct seed_error *err)
+{
+	bool got = true;
+
+	while (t->count && got) {
+		struct seed_frame f;
+		bool ours;
+
+		if (seed_channel_try_receive(t->r->s->ch, &f, &got, err) < 0)
+			return -1;
+		if (!got)
+			break;
+		if (seed_session_take(t->r->s, &f, &ours, err) < 0 ||
+		    (ours && take_answer(t, &f, err) < 0))
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- the walk ---- */
@@ -375,34 +405,31 @@ static int send_counts(struct seed_receiving *r, uint8_t type, const struct seed
 	return seed_session_send(r->s, type, &buf, err);
 }
 
-static int drain(struct fetch *t, struct seed_error *err)
+/* Those whose twin has come, or has turned out to be another block: they are at hand now, or asked for.
+ * Twice at most: what comes back a second time is asked for whole, and then it is right or wrong. */
+static int fetch_later(struct fetch *t, struct seed_error *err)
 {
-	if (send_batch(t, err) < 0)
-		return -1;
-	while (t->count)
-		if (receive_block(t, err) < 0)
+	while (t->later_first < t->later.count) {
+		struct wanted w = *(struct wanted *)seed_vec_at(&t->later, t->later_first);
+
+		if (on_its_way(t, &w.digest))
+			return 0;
+		t->later_first++;
+		w.again = true;
+		if (want(t, &w, w.hints ? SEED_BLOCK_DATA : SEED_BLOCK_MISSING, err) < 0)
 			return -1;
+	}
+	t->later.count = t->later_first = 0;
 	return 0;
 }
 
-/* Twice at most: what comes back a second time is asked for whole, and then it is right or wrong. */
-static int fetch_later(struct fetch *t, struct seed_error *err)
+/* Until nothing is on its way and nothing waits. */
+static int drain(struct fetch *t, struct seed_error *err)
 {
-	while (t->later.count) {
-		struct seed_vec now = t->later;
-		int rc = 0;
-
-		t->later = (struct seed_vec){ 0 };
-		for (size_t i = 0; rc == 0 && i < now.count; i++) {
-			struct wanted *w = seed_vec_at(&now, i);
-
-			w->again = true;
-			rc = want(t, w, w->hints ? SEED_BLOCK_DATA : SEED_BLOCK_MISSING, err);
-		}
-		seed_vec_free(&now);
-		if (rc < 0 || drain(t, err) < 0)
+	while (t->count || t->later.count)
+		if (fetch_later(t, err) < 0 || send_batch(t, err) < 0 ||
+		    (t->count && receive_block(t, err) < 0))
 			return -1;
-	}
 	return 0;
 }
 
@@ -420,6 +447,8 @@ static int walk_disk(struct fetch *t, uint8_t disk, struct seed_error *err)
 		struct wanted w = { .disk = disk };
 
 		if (seed_cancelled(t->r->s->opt->cancel, err) < 0 ||
+		    seed_session_may_go_on(t->r->s, err) < 0 || take_arrived(t, err) < 0 ||
+		    fetch_later(t, err) < 0 ||
 		    seed_list_diff_next(diff, &more, &w.index, &old, &w.digest, err) < 0)
 			return -1;
 		if (!more)
@@ -431,7 +460,7 @@ static int walk_disk(struct fetch *t, uint8_t disk, struct seed_error *err)
 		if (want(t, &w, seed_digest_kind(&old), err) < 0)
 			return -1;
 		/* A disk may be full of twins of one block: once that is here, they are at hand. */
-		if (t->later.count >= LATER_MAX && (drain(t, err) < 0 || fetch_later(t, err) < 0))
+		if (t->later.count >= LATER_MAX && drain(t, err) < 0)
 			return -1;
 	}
 }
@@ -453,7 +482,7 @@ static int fetch_all(struct fetch *t, struct seed_error *err)
 	for (uint32_t i = 0; i < r->head.disk_count; i++)
 		if (walk_disk(t, (uint8_t)i, err) < 0)
 			return -1;
-	if (drain(t, err) < 0 || fetch_later(t, err) < 0)
+	if (drain(t, err) < 0)
 		return -1;
 	return r->fill ? 0 : send_counts(r, SEED_FRAME_ARRIVED, &r->counts, err);
 }
