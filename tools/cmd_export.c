@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vmseed export: VMs to a medium. */
+/* vmseed export: VMs to media. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +10,8 @@
 #include "commands.h"
 #include "export/export.h"
 #include "manifest/manifest.h"
+#include "media_args.h"
+#include "next_medium.h"
 #include "out.h"
 #include "verdict.h"
 #include "vm_arg.h"
@@ -17,7 +19,7 @@
 struct export_args {
 	const char **media;
 	char *site;
-	int plaintext, no_data;
+	int plaintext, no_data, wait;
 	const char **exclude;
 	char *uuid;
 };
@@ -34,9 +36,6 @@ static int check_args(const struct export_args *a, struct seed_error *err)
 {
 	if (cli_need(a->media, "--media", err) < 0)
 		return -1;
-	if (cli_list_count(a->media) > 1)
-		return seed_error_set(err, SEED_ERR_USAGE,
-				      "one --media at a time: a set does not span media yet");
 	if (!a->site == !a->plaintext)
 		return seed_error_set(err, SEED_ERR_USAGE,
 				      a->site ? "--for seals and --plaintext does not: give one of them"
@@ -163,22 +162,50 @@ static void print_excluded(const struct seed_export *x)
 	}
 }
 
-static void print_summary(const struct seed_export *x, const struct seed_medium *medium,
-			  const struct export_args *a)
+/* What to write on the media: in which order they are read does not matter, that all are there
+ * does. */
+static void print_volumes(const struct seed_export *x)
 {
-	char label[SEED_QUOTED], added[32], read[32], set[SEED_ID_TEXT], media[SEED_QUOTED];
+	const struct seed_export_volume *last = seed_vec_at(&x->volumes, x->volumes.count - 1);
+	char set[SEED_ID_TEXT];
 
-	printf("\n%s set %.8s on medium %s: %s added in %u pack%s, read back%s.\n"
+	printf("What belongs on the labels:\n");
+	for (size_t i = 0; i < x->volumes.count; i++) {
+		const struct seed_export_volume *v = seed_vec_at(&x->volumes, i);
+		char added[32];
+
+		printf("  %s: volume %u of %u, set %.8s  (%s%s%s)\n", v->label, v->number,
+		       last->number, seed_id_text(&x->set, set),
+		       v->added_bytes ? seed_size_text(v->added_bytes, added) :
+		       v->present ? "nothing" : "not given",
+		       v->present ? " added" : "", v->full ? ", full" : "");
+	}
+}
+
+static void print_summary(const struct seed_export *x, const struct export_args *a)
+{
+	const struct seed_export_volume *first = seed_vec_at(&x->volumes, 0);
+	const bool one = x->volumes.count == 1;
+	char where[64], added[32], read[32], set[SEED_ID_TEXT], media[SEED_QUOTED];
+
+	if (one)
+		snprintf(where, sizeof(where), "medium \"%s\"", first->label);
+	else
+		snprintf(where, sizeof(where), "%zu media", x->volumes.count);
+	printf("\n%s set %.8s on %s: %s added in %u pack%s, read back%s.\n"
 	       "%s read from the disks; %" PRIu64 " blocks stored, %" PRIu64 " were there already.\n",
-	       x->new_set ? "New" : "Same", seed_id_text(&x->set, set), seed_medium_name(medium, label),
+	       x->new_set ? "New" : "Same", seed_id_text(&x->set, set), where,
 	       seed_size_text(x->added_bytes, added), x->totals.packs, x->totals.packs == 1 ? "" : "s",
 	       x->totals.cached ? " (from memory: this file system cannot be read past its cache)" : "",
 	       seed_size_text(x->bytes_read, read), x->totals.new_blocks, x->totals.held_blocks);
+	if (!one)
+		print_volumes(x);
 	if (x->commit && a->site)
-		printf("Done. Take the medium to %s; there: vmseed import --media DIR\n", a->site);
+		printf("Done. Take the %s to %s; there: vmseed import --media DIR%s\n",
+		       one ? "medium" : "media", a->site, one ? "" : " --media DIR ...");
 	else if (x->commit)
-		printf("Done. Check it with: vmseed verify --media %s\n",
-		       seed_quote(a->media[0], media, sizeof(media)));
+		printf("Done. Check it with: vmseed verify --media %s%s\n",
+		       seed_quote(a->media[0], media, sizeof(media)), one ? "" : " ...");
 }
 
 static struct seed_json *vm_json(const struct seed_export_vm *vm)
@@ -213,22 +240,40 @@ static struct seed_json *vm_json(const struct seed_export_vm *vm)
 	return o;
 }
 
+static struct seed_json *volume_json(const struct seed_export_volume *v)
+{
+	struct seed_json *o = seed_json_new_object();
+
+	seed_json_set_uint(o, "volume", v->number);
+	seed_json_set_id(o, "medium", &v->medium);
+	seed_json_set_text(o, "label", v->label);
+	seed_json_set_bool(o, "given", v->present);
+	seed_json_set_bool(o, "new", v->made);
+	seed_json_set_bool(o, "full", v->full);
+	seed_json_set_uint(o, "bytes_added", v->added_bytes);
+	return o;
+}
+
 static int print_json(const struct seed_export *x, bool plan, struct seed_error *err)
 {
 	struct seed_json *doc = out_json_new("export"), *vms = seed_json_new_array();
+	struct seed_json *volumes = seed_json_new_array();
 
 	seed_json_set_text(doc, "message_type", "summary");
 	seed_json_set_bool(doc, "dry_run", plan);
-	if (x->commit) {
+	if (x->volumes.count)
 		seed_json_set_id(doc, "set", &x->set);
+	if (x->commit)
 		seed_json_set_uint(doc, "commit", x->commit);
-	}
 	seed_json_set_uint(doc, "data_bytes", x->data_bytes);
 	seed_json_set_uint(doc, "bytes_read", x->bytes_read);
 	seed_json_set_uint(doc, "bytes_added", x->added_bytes);
 	seed_json_set_uint(doc, "blocks_stored", x->totals.new_blocks);
 	seed_json_set_uint(doc, "blocks_held", x->totals.held_blocks);
 	seed_json_set_uint(doc, "packs", x->totals.packs);
+	for (size_t i = 0; i < x->volumes.count; i++)
+		seed_json_append(volumes, volume_json(seed_vec_at(&x->volumes, i)));
+	seed_json_set(doc, "volumes", volumes);
 	for (size_t i = 0; i < x->vms.count; i++)
 		seed_json_append(vms, vm_json(seed_vec_at(&x->vms, i)));
 	seed_json_set(doc, "vms", vms);
@@ -271,8 +316,8 @@ static void note_disks(struct cli *cli, const struct seed_export *x)
 	}
 }
 
-static int show(struct cli *cli, const struct seed_export *x, const struct seed_medium *medium,
-		const struct export_args *a, struct seed_error *err)
+static int show(struct cli *cli, const struct seed_export *x, const struct export_args *a,
+		struct seed_error *err)
 {
 	cli_end_progress(cli);
 	note_disks(cli, x);
@@ -282,27 +327,55 @@ static int show(struct cli *cli, const struct seed_export *x, const struct seed_
 		return -1;
 	print_excluded(x);
 	if (!cli->dry_run && x->commit)
-		print_summary(x, medium, a);
+		print_summary(x, a);
 	warn_changed(cli, x);
 	return 0;
 }
 
 /* ---- doing ---- */
 
-static int export_to(struct cli *cli, const struct export_args *a, struct seed_export *x,
-		     const struct seed_export_options *opt, struct seed_error *err)
+/* With --wait what is not mounted yet may come later; one medium must be there. */
+static int open_media(struct cli *cli, const struct export_args *a, struct seed_vec *media,
+		      struct next_medium *next, struct seed_error *err)
 {
-	SEED_AUTO(seed_medium_closep) struct seed_medium *medium = NULL;
+	for (const char **dir = a->media; *dir; dir++) {
+		struct seed_error why = { 0 };
+
+		if (media_args_open(media, (const char *const[]){ *dir, NULL }, next->trust, &why) < 0 &&
+		    (!a->wait || why.kind != SEED_ERR_MEDIUM || (!dir[1] && !media->count))) {
+			*err = why;
+			return -1;
+		}
+		if (why.kind)
+			cli_note(cli, "%s; it is looked for again when there is no room left", why.text);
+	}
+	for (size_t i = 0; i < media->count; i++) {
+		if (next_medium_seen(next, *(struct seed_medium **)seed_vec_at(media, i), err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int export_to(struct cli *cli, const struct export_args *a, struct seed_export *x,
+		     struct seed_export_options *opt, struct seed_error *err)
+{
+	SEED_AUTO(media_args_close) struct seed_vec media = { 0 };
+	SEED_AUTO(next_medium_clear) struct next_medium next = {
+		.cli = cli, .trust = opt->trust, .dirs = a->media, .wait = a->wait,
+	};
 	struct seed_error shown = { 0 };
 	int rc;
 
-	if (seed_medium_open(&medium, a->media[0], opt->trust, err) < 0)
+	opt->next_medium = next_medium_get;
+	opt->next_arg = &next;
+	if (open_media(cli, a, &media, &next, err) < 0)
 		return -1;
-	rc = cli->dry_run ? seed_export_verdict(x, err) : seed_export_run(x, medium, opt, err);
+	rc = cli->dry_run ? seed_export_verdict(x, err) :
+	     seed_export_run(x, media.items, media.count, opt, err);
 	/* What is wrong with the whole run says more than a table of VMs not reached. */
 	if (rc < 0 && !x->commit && err->kind != SEED_ERR_PARTIAL && !cli->json && x->vms.count == 1)
 		return -1;
-	if (show(cli, x, medium, a, &shown) < 0) {
+	if (show(cli, x, a, &shown) < 0) {
 		if (rc == 0)
 			*err = shown;
 		return -1;
@@ -349,24 +422,28 @@ int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *
 {
 	SEED_AUTO(free_args) struct export_args a = { 0 };
 	const struct poptOption table[] = {
-		{ "media", 'm', POPT_ARG_ARGV, &a.media, 0, "write to the prepared medium in DIR", "DIR" },
+		{ "media", 'm', POPT_ARG_ARGV, &a.media, 0,
+		  "write to the prepared medium in DIR; may be repeated", "DIR" },
 		{ "for", 0, POPT_ARG_STRING, &a.site, 0, "seal for SITE, a trusted card", "SITE" },
 		{ "plaintext", 0, POPT_ARG_NONE, &a.plaintext, 0,
 		  "do not seal: whoever holds the medium can read the data", NULL },
 		{ "no-data", 0, POPT_ARG_NONE, &a.no_data, 0,
 		  "manifests and digest lists alone: an order form", NULL },
 		{ "exclude-disk", 0, POPT_ARG_ARGV, &a.exclude, 0, "leave out the disk in SLOT", "SLOT" },
+		{ "wait", 0, POPT_ARG_NONE, &a.wait, 0,
+		  "when all media are full, wait for another one at a DIR of --media", NULL },
 		{ "uuid", 0, POPT_ARG_STRING, &a.uuid, 0, "the id of a single NAME=DISK", "UUID" },
 		POPT_TABLEEND
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,
 		&(struct cli_usage){
 			.args = "VM...",
-			.about = "Export VMs to a medium. A VM is a libvirt definition, or "
+			.about = "Export VMs to one medium or several. A VM is a libvirt definition, or "
 				 "NAME=DISK[,DISK...]\nwith raw images or block devices. VMs should be shut "
 				 "down, or their disks be\nsnapshots.",
 			.examples = {
 				"vmseed export --media /media/caddy --for dr web01.xml db01.xml",
+				"vmseed export --media /media/caddy1 --media /media/caddy2 --for dr *.xml",
 				"vmseed export --media /media/caddy --plaintext web01=/dev/vg0/web01" } });
 
 	if (cli_parse(cli, ctx, err) < 0 || check_args(&a, err) < 0 ||

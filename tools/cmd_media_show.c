@@ -58,7 +58,7 @@ static void judge(const struct show *show, struct shown_set *set)
 	struct seed_set_record record;
 
 	if (set->volume->signer->own &&
-	    seed_set_record_read(&record, show->home, &set->id, NULL) == 0)
+	    seed_set_record_read(&record, show->home, &set->id, set->volume->number, NULL) == 0)
 		seed_volume_mark_torn(set->volume, &record);
 	for (size_t i = 0; i < set->volume->problems.count; i++) {
 		const struct seed_volume_problem *problem =

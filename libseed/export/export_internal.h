@@ -4,26 +4,18 @@
 #define SEED_EXPORT_EXPORT_INTERNAL_H
 
 #include "export/export.h"
-
-/**
- * seed_export_target() - the set on this medium that the export adds to
- * @record: receives what the home remembers of it
- *
- * The set that this home last wrote for this recipient on this medium, swept of what
- * an interrupted run left; else one found on the medium whose record the home has lost; else a
- * new one. The medium is locked already.
- */
-int seed_export_target(struct seed_volume **out, struct seed_set_record *record, bool *new_set,
-		       struct seed_medium *medium, const struct seed_export_options *opt,
-		       struct seed_error *err);
+#include "export/target.h"
 
 /* Own blocks of every VM that was captured, compared with all VMs this home keeps lists of. */
 int seed_export_own_blocks(struct seed_export *plan, const struct seed_export_options *opt,
 			   struct seed_error *err);
 
-/* Lists, side files and manifests of the captured VMs, read back; then the full commit. */
-int seed_export_finish(struct seed_export *plan, struct seed_volume *volume,
-		       struct seed_set_record *record, const struct seed_vec *packs,
+/* Bytes that seed_export_finish() will need on the volume, at most, with so many new packs. */
+uint64_t seed_export_finish_bytes(const struct seed_export *plan, const struct seed_target *t,
+				  size_t packs);
+/* Lists, side files and manifests of the captured VMs, read back; then, to the volume that is being
+ * written, where the set's other volumes are, and the full commit. */
+int seed_export_finish(struct seed_export *plan, struct seed_target *t, const struct seed_vec *packs,
 		       const struct seed_export_options *opt, struct seed_error *err);
 
 #endif

@@ -18,13 +18,17 @@
 #include "crypto/random.h"
 #include "capture/sent.h"
 #include "export/export_internal.h"
-#include "media/seed.h"
 #include "pack/scrub.h"
 #include "pack/sealed_file.h"
 
+#define SMALL_FILE 8192u	/* its rounding, frame and signature */
+#define RUN_TEXT 64u		/* of own blocks, in a manifest */
+#define ENTRY_TEXT 400u		/* of a pack or file, in a commit */
+
 struct finish {
 	struct seed_export *plan;
-	struct seed_volume *volume;
+	struct seed_target *target;
+	struct seed_volume *volume;		/* the target's, that is being written */
 	const struct seed_export_options *opt;
 	struct seed_vec files;		/* struct seed_commit_file: of this run */
 	struct seed_vec seeds;		/* struct seed_id: of this run */
@@ -204,22 +208,16 @@ static int put_manifest(struct finish *f, const struct seed_export_vm *vm,
 	return put_file(f, &id, bundle, bundle_len, NULL, err);
 }
 
-/* The set itself remembers which generations were signed: a home that was restored from a backup has
- * forgotten some, and a number is never used twice on one line. A seed that cannot be read, or
- * that is of another line, says nothing. */
+/* A number that the set shows to be signed is not signed again. A seed of another line says nothing. */
 static void look_back(struct finish *f, struct seed_export_vm *vm)
 {
-	for (size_t i = 0; i < f->volume->seeds.count; i++) {
-		SEED_AUTO(seed_seed_closep) struct seed_seed *seed = NULL;
-		const struct seed_manifest *m;
+	for (size_t i = 0; i < f->target->before.count; i++) {
+		const struct seed_target_signed *s = seed_vec_at(&f->target->before, i);
 
-		if (seed_seed_open(&seed, f->volume, seed_vec_at(&f->volume->seeds, i), NULL) < 0 ||
-		    !seed_id_equal(&seed->manifest.uuid, &vm->uuid))
-			continue;
-		m = &seed->manifest;
-		if (seed_lineage_compare(&vm->kept->lineage, vm->kept->generation, &m->lineage,
-					 m->generation) == SEED_LINEAGE_NEWER)
-			vm->kept->generation = m->generation;
+		if (seed_id_equal(&s->uuid, &vm->uuid) &&
+		    seed_lineage_compare(&vm->kept->lineage, vm->kept->generation, &s->lineage,
+					 s->generation) == SEED_LINEAGE_NEWER)
+			vm->kept->generation = s->generation;
 	}
 }
 
@@ -264,7 +262,7 @@ static int read_back(struct finish *f, struct seed_error *err)
 					&file->facts.digest, &f->plan->totals.cached,
 					f->opt->cancel, err) < 0)
 			return -1;
-		f->plan->added_bytes += file->facts.length;
+		f->target->now->added += file->facts.length;
 	}
 	return 0;
 }
@@ -294,26 +292,28 @@ static int append(struct seed_vec *to, const struct seed_vec *from, size_t size,
 }
 
 /* Everything that counts from now on: what counted before, and this run's. */
-static int commit_all(struct finish *f, struct seed_set_record *record, const struct seed_vec *new,
-		      struct seed_error *err)
+static int commit_all(struct finish *f, const struct seed_vec *new, struct seed_error *err)
 {
 	struct seed_volume *v = f->volume;
+	SEED_AUTO(seed_vec_free) struct seed_vec others = { 0 };
 	SEED_AUTO(seed_vec_free) struct seed_vec packs = { 0 };
 	SEED_AUTO(seed_vec_free) struct seed_vec files = { 0 };
 	SEED_AUTO(seed_vec_free) struct seed_vec seeds = { 0 };
+	const struct seed_set_change change = { .full = true, .packs = &packs, .files = &files,
+						.seeds = &seeds, .others = &others };
 
 	if (append(&packs, &v->packs, sizeof(struct seed_pack_facts), err) < 0 ||
 	    append(&packs, new, sizeof(struct seed_pack_facts), err) < 0 ||
 	    append(&files, &v->files, sizeof(struct seed_commit_file), err) < 0 ||
 	    append(&files, &f->files, sizeof(struct seed_commit_file), err) < 0 ||
 	    append(&seeds, &v->seeds, sizeof(struct seed_id), err) < 0 ||
-	    append(&seeds, &f->seeds, sizeof(struct seed_id), err) < 0)
+	    append(&seeds, &f->seeds, sizeof(struct seed_id), err) < 0 ||
+	    seed_target_others(f->target, &others, err) < 0)
 		return -1;
 	if (packs.count)
 		qsort(packs.items, packs.count, packs.size, by_number);
 	qsort(files.items, files.count, files.size, by_path);
-	if (seed_set_commit(f->opt->home, v, record, f->opt->own, true, &packs, &files, &seeds,
-			    err) < 0)
+	if (seed_set_commit(f->opt->home, v, &f->target->now->record, f->opt->own, &change, err) < 0)
 		return -1;
 	f->plan->commit = v->last_commit;
 	return 0;
@@ -337,12 +337,38 @@ static int note_sent(const struct seed_export_vm *vm, struct seed_error *err)
 	return seed_sent_put(vm->kept->dir, vm->generation, &sent, err);
 }
 
-int seed_export_finish(struct seed_export *plan, struct seed_volume *volume,
-		       struct seed_set_record *record, const struct seed_vec *packs,
+/* Of each VM a manifest, with the runs of its own blocks, and side files; of each disk a list. The commit
+ * names all that counts on the volume. */
+uint64_t seed_export_finish_bytes(const struct seed_export *plan, const struct seed_target *t,
+				  size_t packs)
+{
+	const struct seed_volume *v = t->now->volume;
+	uint64_t bytes = 4 * SMALL_FILE + (v->packs.count + v->files.count + packs) * ENTRY_TEXT;
+
+	for (size_t i = 0; i < plan->vms.count; i++) {
+		const struct seed_export_vm *vm = seed_vec_at(&plan->vms, i);
+
+		if (vm->err.kind)
+			continue;
+		bytes += SMALL_FILE;
+		for (size_t k = 0; k < vm->files.count; k++)
+			bytes += SMALL_FILE +
+				 ((const struct seed_side_file *)seed_vec_at(&vm->files, k))->len;
+		for (size_t k = 0; k < vm->disks.count; k++) {
+			const struct seed_export_disk *disk = seed_vec_at(&vm->disks, k);
+
+			bytes += SMALL_FILE + disk->facts.data_blocks * (SEED_DIGEST_SIZE + 8) +
+				 disk->own_runs.count * RUN_TEXT;
+		}
+	}
+	return bytes;
+}
+
+int seed_export_finish(struct seed_export *plan, struct seed_target *t, const struct seed_vec *packs,
 		       const struct seed_export_options *opt, struct seed_error *err)
 {
-	struct finish f = { .plan = plan, .volume = volume, .opt = opt };
-	int rc = seed_path_make_folder(volume->dir, "seeds", 0755, err);
+	struct finish f = { .plan = plan, .target = t, .volume = t->now->volume, .opt = opt };
+	int rc = seed_path_make_folder(f.volume->dir, "seeds", 0755, err);
 
 	for (size_t i = 0; rc == 0 && i < plan->vms.count; i++) {
 		struct seed_export_vm *vm = seed_vec_at(&plan->vms, i);
@@ -353,7 +379,7 @@ int seed_export_finish(struct seed_export *plan, struct seed_volume *volume,
 	if (rc == 0 && f.seeds.count)
 		rc = read_back(&f, err);
 	if (rc == 0 && f.seeds.count)
-		rc = commit_all(&f, record, packs, err);
+		rc = commit_all(&f, packs, err);
 	for (size_t i = 0; rc == 0 && i < plan->vms.count; i++) {
 		struct seed_export_vm *vm = seed_vec_at(&plan->vms, i);
 

@@ -184,4 +184,5 @@ void seed_export_clear(struct seed_export *plan)
 		seed_vmdef_free(vm->def);
 	}
 	seed_vec_free(&plan->vms);
+	seed_vec_free(&plan->volumes);
 }

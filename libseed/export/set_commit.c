@@ -2,13 +2,54 @@
 /* Commits with their numbers reserved before and confirmed after, in the home (no .h: set_writer.h). */
 #include "export/set_writer.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/set_doc.h"
+
+static int by_volume(const void *a, const void *b)
+{
+	const struct seed_set_member *x = a, *y = b;
+
+	return (x->volume > y->volume) - (x->volume < y->volume);
+}
+
+/* Where the set's volumes are, on the one that gets the run's full commit. It is whole before that
+ * commit is begun; without it it says nothing. */
+static int write_set_doc(const struct seed_volume *volume, uint32_t number,
+			 const struct seed_vec *others, const struct seed_site *own,
+			 struct seed_error *err)
+{
+	struct seed_set_doc doc = { .set = volume->set, .volume = volume->number,
+				    .number = number };
+	struct seed_set_member self = { .volume = volume->number, .medium = volume->medium_id,
+					.commit = number };
+	int rc = 0;
+
+	memcpy(self.label, volume->medium->label, sizeof(self.label));
+	for (size_t i = 0; rc == 0 && i < others->count; i++) {
+		if (!seed_vec_push(&doc.members, sizeof(self), seed_vec_at(others, i)))
+			rc = seed_error_sys(err, ENOMEM, "set document");
+	}
+	if (rc == 0 && !seed_vec_push(&doc.members, sizeof(self), &self))
+		rc = seed_error_sys(err, ENOMEM, "set document");
+	if (rc == 0) {
+		qsort(doc.members.items, doc.members.count, doc.members.size, by_volume);
+		rc = seed_set_doc_create(volume, &doc, own, err);
+	}
+	seed_set_doc_clear(&doc);
+	return rc;
+}
+
 int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record *record,
-		    const struct seed_site *own, bool full, const struct seed_vec *packs,
-		    const struct seed_vec *files, const struct seed_vec *seeds,
+		    const struct seed_site *own, const struct seed_set_change *change,
 		    struct seed_error *err)
 {
 	uint32_t number = record->reserved + 1;
 
+	if (seed_medium_recheck(volume->medium, err) < 0)
+		return -1;
 	if (number <= volume->highest_seen)
 		number = volume->highest_seen + 1;
 	if (number > SEED_MEDIA_NUMBER_MAX)
@@ -16,8 +57,13 @@ int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record
 	/* Durable before the key signs: a number that may have been signed is never signed
 	 * again. A crash after this line costs one number. */
 	record->reserved = number;
-	if (seed_set_record_write(home, record, err) < 0 ||
-	    seed_volume_commit(volume, number, full, packs, files, seeds, own, err) < 0)
+	if (seed_set_record_write(home, record, err) < 0)
+		return -1;
+	if (change->full && change->others && change->others->count &&
+	    write_set_doc(volume, number, change->others, own, err) < 0)
+		return -1;
+	if (seed_volume_commit(volume, number, change->full, change->packs, change->files,
+			       change->seeds, own, err) < 0)
 		return -1;
 	/* A crash before this line leaves a valid commit above @confirmed; the next run
 	 * finds it, sees that it verifies, and takes it. */

@@ -110,11 +110,11 @@ void *seed_set_write_packs(void *arg)
 int seed_set_commit_delta(struct seed_set_writer *w, struct seed_error *err)
 {
 	const struct seed_vec none = { 0 };
+	const struct seed_set_change change = { .packs = &w->packs, .files = &none, .seeds = &none };
 
 	if (w->packs.count == 0 || w->opt.record->reserved != w->reserved)
 		return 0;
-	if (seed_set_commit(w->opt.home, w->opt.volume, w->opt.record, w->opt.own, false, &w->packs,
-			    &none, &none, err) < 0)
+	if (seed_set_commit(w->opt.home, w->opt.volume, w->opt.record, w->opt.own, &change, err) < 0)
 		return -1;
 	w->packs.count = 0;
 	w->uncommitted_bytes = 0;
@@ -122,12 +122,13 @@ int seed_set_commit_delta(struct seed_set_writer *w, struct seed_error *err)
 	w->reserved = w->opt.record->reserved;
 	pthread_mutex_lock(&w->lock);
 	w->commits++;
+	w->committed_mark = w->kept_mark;
 	pthread_mutex_unlock(&w->lock);
 	return 0;
 }
 
 static int keep_pack(struct seed_set_writer *w, const struct seed_pack_facts *facts,
-		     struct seed_error *err)
+		     uint64_t end_mark, struct seed_error *err)
 {
 	char name[SEED_PACK_NAME];
 	bool cached = false;
@@ -142,6 +143,7 @@ static int keep_pack(struct seed_set_writer *w, const struct seed_pack_facts *fa
 	w->totals.read_back_bytes += facts->length;
 	w->totals.packs++;
 	w->totals.cached |= cached;
+	w->kept_mark = end_mark;
 	pthread_mutex_unlock(&w->lock);
 	if (w->uncommitted_bytes < w->opt.commit_bytes &&
 	    seed_clock_ms() - w->last_commit_ms < w->opt.commit_ms)
@@ -175,12 +177,17 @@ void *seed_set_keep_packs(void *arg)
 
 	while ((p = next_finished(w)) != NULL) {
 		struct seed_pack_facts facts = p->facts;
+		uint64_t end_mark = p->end_mark;
 
 		seed_set_free_pack(w, p);
-		if (!broken && keep_pack(w, &facts, &err) < 0) {
+		if (!broken && keep_pack(w, &facts, end_mark, &err) < 0) {
 			broken = true;
 			seed_set_fail(w, &err);
 		}
+		pthread_mutex_lock(&w->lock);
+		w->unkept--;
+		pthread_cond_broadcast(&w->changed);
+		pthread_mutex_unlock(&w->lock);
 	}
 	return NULL;
 }

@@ -55,13 +55,18 @@ static struct pending_record *take_record(struct seed_set_writer *w)
 
 static int open_pack(struct seed_set_writer *w, struct seed_error *err)
 {
-	struct seed_pack_id id = {
+	struct pending_pack *p;
+	struct seed_pack_id id;
+
+	if (seed_set_pack_limit(w, &w->pack_limit, err) < 0 ||
+	    seed_medium_recheck(w->opt.volume->medium, err) < 0)
+		return -1;
+	id = (struct seed_pack_id){
 		.set = w->opt.volume->set,
 		.volume = w->opt.volume->number,
 		.pack = w->next_pack,
 	};
-	struct pending_pack *p = calloc(1, sizeof(*p));
-
+	p = calloc(1, sizeof(*p));
 	if (!p)
 		return seed_error_sys(err, ENOMEM, "pack");
 	if (seed_pack_writer_open(&p->writer, w->opt.volume->dir, &id, &w->opt.volume->data_key,
@@ -72,6 +77,7 @@ static int open_pack(struct seed_set_writer *w, struct seed_error *err)
 	pthread_mutex_lock(&w->lock);
 	p->next_live = w->live;
 	w->live = p;
+	w->unkept++;
 	pthread_mutex_unlock(&w->lock);
 	w->next_pack++;
 	w->pack = p;
@@ -90,9 +96,13 @@ static int submit(struct seed_set_writer *w, struct pending_record *r, bool ends
 	r->job.run = encode_record;
 	if (r->blocks)
 		r->number = w->pack_records++;
-	r->ends_pack = ends || w->pack_records == SEED_PACK_RECORDS;
-	if (r->ends_pack)
+	w->waiting -= r->plain_len;
+	r->ends_pack = ends || w->pack_records == w->pack_limit;
+	if (r->ends_pack) {
+		/* The blocks of this chunk may go on in a record of the next pack. */
+		w->pack->end_mark = w->filling ? w->filling_mark : w->chunk_mark;
 		w->pack = NULL;
+	}
 	if (!seed_lane_submit(w->lane, &r->job)) {
 		seed_set_release_record(w, r);
 		return seed_set_failure(w, err);
@@ -134,7 +144,11 @@ static int gather(struct seed_set_writer *w, const struct seed_chunk *c, const u
 		  uint32_t count, struct seed_error *err)
 {
 	for (uint32_t k = 0; k < count; k++) {
-		if (!w->filling && !(w->filling = take_record(w)))
+		if (!w->filling) {
+			w->filling = take_record(w);
+			w->filling_mark = w->chunk_mark;
+		}
+		if (!w->filling)
 			return seed_set_failure(w, err);
 		memcpy(w->filling->plain + w->filling->plain_len,
 		       c->data + (size_t)fresh[k] * SEED_BLOCK_SIZE, c->lengths[fresh[k]]);
@@ -150,6 +164,7 @@ int seed_set_writer_add(struct seed_set_writer *w, struct seed_chunk *c, struct 
 {
 	uint32_t fresh[SEED_CHUNK_BLOCKS], count = 0;
 
+	w->chunk_mark = seed_digest_map_mark(w->map);
 	for (uint32_t i = 0; !c->hole && i < c->count; i++) {
 		bool added = false;
 
@@ -164,6 +179,7 @@ int seed_set_writer_add(struct seed_set_writer *w, struct seed_chunk *c, struct 
 		}
 		w->totals.new_blocks++;
 		w->totals.new_bytes += c->lengths[i];
+		w->waiting += c->lengths[i];
 		fresh[count++] = i;
 	}
 	if (count >= OWN_RECORD_BLOCKS)
@@ -189,6 +205,7 @@ static void join_threads(struct seed_set_writer *w)
 
 int seed_set_writer_flush(struct seed_set_writer *w, struct seed_error *err)
 {
+	w->chunk_mark = seed_digest_map_mark(w->map);	/* all that came is in what ends now */
 	if (w->filling && submit(w, seed_steal(&w->filling), true, err) < 0)
 		return -1;
 	if (w->pack) {
@@ -228,46 +245,58 @@ uint32_t seed_set_writer_commits(struct seed_set_writer *w)
 
 /* ---- opening and closing ---- */
 
-static int load_pack(struct seed_set_writer *w, struct seed_record_codec *codec,
-		     const struct seed_pack_facts *facts, struct seed_error *err)
+static int load_pack(struct seed_digest_map *map, const struct seed_volume *volume,
+		     struct seed_record_codec *codec, const struct seed_pack_facts *facts,
+		     struct seed_error *err)
 {
 	struct seed_pack_id id = {
-		.set = w->opt.volume->set,
-		.volume = w->opt.volume->number,
+		.set = volume->set,
+		.volume = volume->number,
 		.pack = facts->number,
 	};
 	SEED_AUTO(seed_pack_reader_closep) struct seed_pack_reader *reader = NULL;
 	SEED_AUTO(seed_vec_free) struct seed_vec index = { 0 };
 
-	if (seed_pack_reader_open(&reader, w->opt.volume->dir, &id, facts, &w->opt.volume->data_key,
-				  false, err) < 0 ||
+	if (seed_pack_reader_open(&reader, volume->dir, &id, facts, &volume->data_key, false,
+				  err) < 0 ||
 	    seed_pack_reader_index(reader, codec, &index, err) < 0)
 		return -1;
 	for (size_t i = 0; i < index.count; i++) {
 		const struct seed_index_entry *e = seed_vec_at(&index, i);
 		bool added;
 
-		if (seed_digest_map_add(w->map, &e->digest, &added, err) < 0)
+		if (seed_digest_map_add(map, &e->digest, &added, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int load_packs(struct seed_set_writer *w, struct seed_error *err)
+int seed_set_map_load(struct seed_digest_map *map, const struct seed_volume *volume, int level,
+		      const struct seed_cancel *cancel, struct seed_error *err)
 {
 	SEED_AUTO(seed_record_codec_freep) struct seed_record_codec *codec = NULL;
 
-	if (seed_record_codec_new(&codec, w->opt.level, err) < 0)
+	if (seed_record_codec_new(&codec, level, err) < 0)
 		return -1;
-	w->next_pack = 1;
-	for (size_t i = 0; i < w->opt.volume->packs.count; i++) {
-		const struct seed_pack_facts *facts = seed_vec_at(&w->opt.volume->packs, i);
-
-		if (seed_cancelled(w->opt.cancel, err) < 0 || load_pack(w, codec, facts, err) < 0)
+	for (size_t i = 0; i < volume->packs.count; i++) {
+		if (seed_cancelled(cancel, err) < 0 ||
+		    load_pack(map, volume, codec, seed_vec_at(&volume->packs, i), err) < 0)
 			return -1;
-		if (facts->number >= w->next_pack)
-			w->next_pack = facts->number + 1;
 	}
+	return 0;
+}
+
+static int open_map(struct seed_set_writer *w, struct seed_error *err)
+{
+	w->map = w->opt.map;
+	if (!w->map) {
+		if (seed_digest_map_new(&w->own_map, w->opt.map_bytes, err) < 0 ||
+		    seed_set_map_load(w->own_map, w->opt.volume, w->opt.level, w->opt.cancel,
+				      err) < 0)
+			return -1;
+		w->map = w->own_map;
+	}
+	w->kept_mark = w->committed_mark = seed_digest_map_mark(w->map);
 	return 0;
 }
 
@@ -317,39 +346,56 @@ int seed_set_writer_open(struct seed_set_writer **out, const struct seed_set_wri
 	w->opt = *opt;
 	w->finished_tail = &w->finished;
 	w->last_commit_ms = seed_clock_ms();
-	w->reserved = opt->record->reserved;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->changed, NULL);
-	if (seed_digest_map_new(&w->map, opt->map_bytes, err) < 0 || load_packs(w, err) < 0 ||
-	    make_records(w, err) < 0 ||
+	seed_set_use_volume(w, opt->volume, opt->record);
+	if (open_map(w, err) < 0 || make_records(w, err) < 0 ||
 	    seed_lane_open(&w->lane, opt->pool, opt->depth, err) < 0 || start_threads(w, err) < 0)
 		return -1;
 	*out = seed_steal(&w);
 	return 0;
 }
 
+/* Nothing runs any more, and no pack is under way. */
+static void stop(struct seed_set_writer *w)
+{
+	if (w->lane)
+		seed_lane_abort(w->lane);
+	join_threads(w);
+	if (w->lane)
+		seed_lane_close(w->lane, NULL);
+	w->lane = NULL;
+	while (w->live)
+		seed_set_free_pack(w, w->live);
+}
+
+/* Where a commit was tried and failed, it may lie there whole: then all that it may name stays, and
+ * the next run finds out. */
+void seed_set_writer_give_up(struct seed_set_writer *w)
+{
+	stop(w);
+	if (w->opt.record->reserved == w->reserved &&
+	    seed_volume_sweep(w->opt.volume, &w->packs, NULL) == 0)
+		seed_set_commit_delta(w, NULL);
+	seed_digest_map_cut(w->map, w->packs.count ? w->committed_mark : w->kept_mark);
+}
+
 void seed_set_writer_close(struct seed_set_writer *w)
 {
 	if (!w)
 		return;
-	if (w->lane)
-		seed_lane_abort(w->lane);
-	join_threads(w);
+	stop(w);
 	/* Whatever went wrong, packs that were read back are worth keeping. If it was the
 	 * medium, this fails too, and what there is to say was said already. After the
 	 * full commit there is nothing to keep. */
 	seed_set_commit_delta(w, NULL);
-	if (w->lane)
-		seed_lane_close(w->lane, NULL);
-	while (w->live)
-		seed_set_free_pack(w, w->live);
 	for (size_t i = 0; i < w->made; i++) {
 		free(w->records[i].plain);
 		free(w->records[i].stored);
 	}
 	free(w->records);
 	seed_vec_free(&w->packs);
-	seed_digest_map_free(w->map);
+	seed_digest_map_free(w->own_map);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
 	free(w);

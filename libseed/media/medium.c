@@ -5,14 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include <fcntl.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
+#include "crypto/digest.h"
 #include "media/media_internal.h"
 #include "media/medium_internal.h"
 
@@ -23,12 +26,17 @@ const char *seed_medium_name(const struct seed_medium *medium, char *out)
 	return seed_quote(medium->known_signer ? medium->label : medium->path, out, SEED_QUOTED);
 }
 
+void seed_medium_release(struct seed_medium *medium)
+{
+	seed_fd_closep(&medium->vmseed);
+	seed_fd_closep(&medium->root);
+}
+
 void seed_medium_close(struct seed_medium *medium)
 {
 	if (!medium)
 		return;
-	seed_fd_closep(&medium->vmseed);
-	seed_fd_closep(&medium->root);
+	seed_medium_release(medium);
 	free(medium->path);
 	free(medium->serial);
 	free(medium->model);
@@ -177,10 +185,66 @@ int seed_medium_read(struct seed_medium *medium, const struct seed_signed_text *
 		return seed_error_set(err, SEED_ERR_TRUST,
 				      "names another site than the card of its signer");
 	}
+	seed_digest_of(&medium->text, text->text, text->len);
 	medium->known_signer = true;
 	medium->unknown = (struct seed_error){ 0 };
 	return 0;
 }
+
+/* ---- is it still there? ---- */
+
+static bool same_folder(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+static bool same_label(int root, const struct seed_medium *medium)
+{
+	SEED_AUTO(seed_freep) char *text = NULL;
+	struct seed_digest digest;
+	size_t len;
+
+	if (seed_file_read(root, "vmseed/medium.json", SEED_MEDIUM_MAX, &text, &len, NULL) < 0)
+		return false;
+	seed_digest_of(&digest, text, len);
+	return seed_digest_equal(&digest, &medium->text);
+}
+
+int seed_medium_recheck(const struct seed_medium *medium, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int root = -1;
+	char path[SEED_QUOTED];
+
+	seed_quote(medium->path, path, sizeof(path));
+	if (seed_path_open_folder(&root, medium->path, NULL) < 0)
+		return seed_error_set(err, SEED_ERR_MEDIUM, "nothing is mounted at %s any more", path);
+	if (!same_folder(root, medium->root))
+		return seed_error_set(err, SEED_ERR_MEDIUM,
+				      "another file system is mounted at %s now", path);
+	if (medium->known_signer && !same_label(root, medium))
+		return seed_error_set(err, SEED_ERR_MEDIUM, "the label of the medium at %s, "
+				      "vmseed/medium.json, is gone or another one now", path);
+	return 0;
+}
+
+int seed_medium_room(const struct seed_medium *medium, uint64_t *room, uint64_t *size,
+		     struct seed_error *err)
+{
+	struct statvfs st;
+
+	if (fstatvfs(medium->vmseed, &st) < 0) {
+		seed_error_sys(err, errno, "vmseed");
+		return seed_media_failed(err);
+	}
+	*room = (uint64_t)st.f_bavail * st.f_frsize;
+	*size = (uint64_t)st.f_blocks * st.f_frsize;
+	return 0;
+}
+
+/* ---- opening ---- */
 
 /* Who prepared it? Whatever is wrong is kept as the reason and no failure. */
 static void identify(struct seed_medium *medium, const struct seed_trust *trust)

@@ -24,6 +24,7 @@ struct seed_medium {
 	bool known_signer;		/* its signature verifies under a trusted key; else the fields
 					 * above are empty and the medium is told by its path */
 	struct seed_error unknown;	/* without a known signer: why */
+	struct seed_digest text;	/* with one: of medium.json as it was read */
 	bool writable;
 };
 
@@ -59,5 +60,13 @@ static inline void seed_medium_closep(struct seed_medium **m) { seed_medium_clos
 const char *seed_medium_name(const struct seed_medium *medium, char *out);
 /* One writer a medium: flock on the vmseed folder, released by closing. */
 int seed_medium_lock(struct seed_medium *medium, struct seed_error *err);
+/* Is what is mounted at the path still what we hold open, and is it still labelled as it was?
+ * MEDIUM when not: somebody changed the medium under us. */
+int seed_medium_recheck(const struct seed_medium *medium, struct seed_error *err);
+/* What can still be written to it, and its size, in bytes. */
+int seed_medium_room(const struct seed_medium *medium, uint64_t *room, uint64_t *size,
+		     struct seed_error *err);
+/* Nothing of it is held open any more, so that it can be unmounted; its name stays known. */
+void seed_medium_release(struct seed_medium *medium);
 
 #endif

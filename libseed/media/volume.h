@@ -86,6 +86,17 @@ int seed_volume_create(struct seed_volume **out, struct seed_medium *medium,
 		       const struct seed_id *set, const struct seed_trust *trust,
 		       const struct seed_site *own, const struct seed_card *recipient,
 		       struct seed_error *err);
+struct seed_volume_more {
+	struct seed_id set;
+	uint32_t number;			/* from 2 on */
+	const struct seed_set_key *key;		/* of the set, known when it is sealed */
+};
+/* One more volume of a set that has one already: the same data key, wrapped anew. In all else as
+ * seed_volume_create(). */
+int seed_volume_create_more(struct seed_volume **out, struct seed_medium *medium,
+			    const struct seed_volume_more *more, const struct seed_trust *trust,
+			    const struct seed_site *own, const struct seed_card *recipient,
+			    struct seed_error *err);
 void seed_volume_close(struct seed_volume *volume);
 static inline void seed_volume_closep(struct seed_volume **v) { seed_volume_close(*v); }
 

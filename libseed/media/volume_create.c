@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The part of volume.h that makes a new volume.
+ * The part of volume.h that makes a new volume, of a new set or of one that there is.
  *
  * Order: the set's folder; volume.json and its signature, fsynced; then packs/,
  * seeds/ and, last, commits/. A folder without commits/ is therefore no set to any reader,
@@ -67,9 +67,9 @@ static int wrap_key(struct seed_json *recipients, const struct seed_card *card,
 	return 0;
 }
 
-/* A fresh data key, wrapped for the recipient and for ourselves; it is not kept here: opening the
- * volume unwraps it, which proves that it can be. */
-static int add_recipients(struct seed_json *recipients, const struct seed_id *set,
+/* The set's data key, a fresh one for its first volume, wrapped for the recipient and for ourselves;
+ * it is not kept here: opening the volume unwraps it, which proves that it can be. */
+static int add_recipients(struct seed_json *recipients, const struct seed_volume_more *what,
 			  const struct seed_site *own, const struct seed_card *recipient,
 			  struct seed_error *err)
 {
@@ -80,9 +80,12 @@ static int add_recipients(struct seed_json *recipients, const struct seed_id *se
 	if (!recipient)
 		return 0;
 	seed_card_of(&self, own);
-	seed_volume_wrap_info(info, set, seed_signing_key_public(own->sign));
-	if (seed_random(key.bytes, sizeof(key.bytes), err) < 0 ||
-	    wrap_key(recipients, recipient, &key, info, err) < 0)
+	seed_volume_wrap_info(info, &what->set, seed_signing_key_public(own->sign));
+	if (what->key)
+		key = what->key->key;
+	else if (seed_random(key.bytes, sizeof(key.bytes), err) < 0)
+		return -1;
+	if (wrap_key(recipients, recipient, &key, info, err) < 0)
 		return -1;
 	if (seed_id_equal(&self.site, &recipient->site) &&
 	    memcmp(self.receiving_key, recipient->receiving_key, SEED_HPKE_KEY) == 0)
@@ -90,9 +93,9 @@ static int add_recipients(struct seed_json *recipients, const struct seed_id *se
 	return wrap_key(recipients, &self, &key, info, err);
 }
 
-static int write_header(int dir, const struct seed_medium *medium, const struct seed_id *set,
-			const struct seed_site *own, const struct seed_card *recipient,
-			struct seed_error *err)
+static int write_header(int dir, const struct seed_medium *medium,
+			const struct seed_volume_more *what, const struct seed_site *own,
+			const struct seed_card *recipient, struct seed_error *err)
 {
 	SEED_AUTO(seed_json_freep) struct seed_json *doc =
 		seed_doc_new(SEED_DOC_VOLUME, seed_signing_key_public(own->sign));
@@ -101,12 +104,12 @@ static int write_header(int dir, const struct seed_medium *medium, const struct 
 	char signature[SEED_SIGNATURE_MAX];
 	struct seed_signed_text text = { .signature = signature };
 
-	seed_json_set_id(doc, "set", set);
-	seed_json_set_uint(doc, "volume", 1);
+	seed_json_set_id(doc, "set", &what->set);
+	seed_json_set_uint(doc, "volume", what->number);
 	seed_json_set_id(doc, "medium", &medium->id);
 	seed_json_set_id(doc, "site", &own->id);
 	seed_json_set_bool(doc, "sealed", recipient != NULL);
-	if (add_recipients(recipients, set, own, recipient, err) < 0) {
+	if (add_recipients(recipients, what, own, recipient, err) < 0) {
 		seed_json_free(recipients);
 		return -1;
 	}
@@ -132,10 +135,10 @@ static int make_folders(int dir, struct seed_error *err)
 	return 0;
 }
 
-int seed_volume_create(struct seed_volume **out, struct seed_medium *medium,
-		       const struct seed_id *set, const struct seed_trust *trust,
-		       const struct seed_site *own, const struct seed_card *recipient,
-		       struct seed_error *err)
+static int create(struct seed_volume **out, struct seed_medium *medium,
+		  const struct seed_volume_more *what, const struct seed_trust *trust,
+		  const struct seed_site *own, const struct seed_card *recipient,
+		  struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int dir = -1;
 	char name[SEED_ID_TEXT];
@@ -148,12 +151,32 @@ int seed_volume_create(struct seed_volume **out, struct seed_medium *medium,
 	if (seed_path_each(medium->vmseed, ".", SEED_MEDIA_NAMES_MAX, sweep_unborn, medium,
 			   err) < 0)
 		return seed_media_failed(err);
-	if (seed_path_exists(medium->vmseed, seed_id_text(set, name)))
+	if (seed_path_exists(medium->vmseed, seed_id_text(&what->set, name)))
 		return seed_error_set(err, SEED_ERR_USAGE, "set %s is on this medium already", name);
 	if (seed_path_make_folder(medium->vmseed, name, 0755, err) < 0 ||
 	    seed_path_open_folder_at(&dir, medium->vmseed, name, err) < 0)
 		return seed_media_failed(err);
-	if (write_header(dir, medium, set, own, recipient, err) < 0 || make_folders(dir, err) < 0)
+	if (write_header(dir, medium, what, own, recipient, err) < 0 || make_folders(dir, err) < 0)
 		return seed_error_prefix(err, "set %s", name);
-	return seed_volume_open(out, medium, set, trust, own, err);
+	return seed_volume_open(out, medium, &what->set, trust, own, err);
+}
+
+int seed_volume_create(struct seed_volume **out, struct seed_medium *medium,
+		       const struct seed_id *set, const struct seed_trust *trust,
+		       const struct seed_site *own, const struct seed_card *recipient,
+		       struct seed_error *err)
+{
+	const struct seed_volume_more first = { .set = *set, .number = 1 };
+
+	return create(out, medium, &first, trust, own, recipient, err);
+}
+
+int seed_volume_create_more(struct seed_volume **out, struct seed_medium *medium,
+			    const struct seed_volume_more *more, const struct seed_trust *trust,
+			    const struct seed_site *own, const struct seed_card *recipient,
+			    struct seed_error *err)
+{
+	if (more->key->sealed != (recipient != NULL) || (recipient && !more->key->known))
+		return seed_error_set(err, SEED_ERR_USAGE, "the key of the set is not known here");
+	return create(out, medium, more, trust, own, recipient, err);
 }

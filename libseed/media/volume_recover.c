@@ -124,6 +124,7 @@ static int check_files(const struct seed_volume *volume, struct seed_error *err)
 struct sweep {
 	const struct seed_volume *volume;
 	const struct seed_set_record *record;
+	const struct seed_vec *kept;		/* struct seed_pack_facts that stay all the same, or NULL */
 	bool remove;				/* else the first one is an error */
 	char folder[SEED_FILE_NAME];		/* of the seed being looked at */
 	bool removed;
@@ -138,13 +139,22 @@ static int drop(struct sweep *sweep, const char *path, struct seed_error *err)
 	return seed_path_unlink(sweep->volume->dir, path, err);
 }
 
+static bool is_kept(const struct sweep *sweep, uint32_t number)
+{
+	for (size_t i = 0; sweep->kept && i < sweep->kept->count; i++) {
+		if (((const struct seed_pack_facts *)seed_vec_at(sweep->kept, i))->number == number)
+			return true;
+	}
+	return false;
+}
+
 static int visit_pack(const char *name, void *arg, struct seed_error *err)
 {
 	struct sweep *sweep = arg;
 	uint32_t number = seed_media_number(name, ".pack");
 	char path[SEED_PACK_NAME];
 
-	if (!number || seed_volume_pack(sweep->volume, number))
+	if (!number || seed_volume_pack(sweep->volume, number) || is_kept(sweep, number))
 		return 0;
 	return drop(sweep, seed_pack_name(number, path), err);
 }
@@ -222,20 +232,26 @@ static int sweep_set_docs(struct sweep *sweep, struct seed_error *err)
 	return sweep->removed ? sync_folder(volume, "sets", err) : 0;
 }
 
-static int sweep_unnamed(const struct seed_volume *volume, const struct seed_set_record *record,
-			 struct seed_error *err)
+static int sweep_unnamed(struct sweep *sweep, struct seed_error *err)
 {
-	bool remove = record != NULL;
-	struct sweep sweep = { .volume = volume, .record = record, .remove = remove };
+	const struct seed_volume *volume = sweep->volume;
 
-	if (seed_path_each(volume->dir, "packs", SEED_MEDIA_NAMES_MAX, visit_pack, &sweep,
+	if (seed_path_each(volume->dir, "packs", SEED_MEDIA_NAMES_MAX, visit_pack, sweep,
 			   err) < 0 ||
-	    seed_path_each(volume->dir, "seeds", SEED_MEDIA_NAMES_MAX, visit_seed, &sweep,
-			   err) < 0 || sweep_set_docs(&sweep, err) < 0)
+	    seed_path_each(volume->dir, "seeds", SEED_MEDIA_NAMES_MAX, visit_seed, sweep,
+			   err) < 0 || sweep_set_docs(sweep, err) < 0)
 		return -1;
-	if (!remove)
+	if (!sweep->remove)
 		return 0;
 	return sync_folder(volume, "packs", err) < 0 ? -1 : sync_folder(volume, "seeds", err);
+}
+
+int seed_volume_sweep(const struct seed_volume *volume, const struct seed_vec *kept,
+		      struct seed_error *err)
+{
+	struct sweep sweep = { .volume = volume, .kept = kept, .remove = true };
+
+	return sweep_unnamed(&sweep, err) < 0 ? seed_media_failed(err) : 0;
 }
 
 static int sweep_commits(struct seed_volume *volume, struct seed_error *err)
@@ -260,6 +276,8 @@ static int sweep_commits(struct seed_volume *volume, struct seed_error *err)
 int seed_volume_recover(struct seed_volume *volume, const struct seed_set_record *record,
 			struct seed_error *err)
 {
+	struct sweep sweep = { .volume = volume, .record = record, .remove = record != NULL };
+
 	if (record && (!seed_id_equal(&record->set, &volume->set) ||
 		       !seed_id_equal(&record->medium, &volume->medium_id) ||
 		       record->volume != volume->number))
@@ -272,7 +290,7 @@ int seed_volume_recover(struct seed_volume *volume, const struct seed_set_record
 		return seed_media_failed(err);
 	if (record && sweep_commits(volume, err) < 0)
 		return seed_media_failed(err);
-	if (sweep_unnamed(volume, record, err) < 0)
+	if (sweep_unnamed(&sweep, err) < 0)
 		return seed_media_failed(err);
 	return 0;
 }

@@ -268,7 +268,9 @@ static int check_volume(struct volume_check *c, struct seed_error *err)
 	struct seed_set_record record;
 
 	c->verify->volumes++;
-	if (c->opt->home >= 0 && seed_set_record_read(&record, c->opt->home, &c->volume->set, NULL) == 0)
+	if (c->opt->home >= 0 &&
+	    seed_set_record_read(&record, c->opt->home, &c->volume->set, c->volume->number,
+				 NULL) == 0)
 		seed_volume_mark_torn(c->volume, &record);
 	if (key && seed_locate_new(&c->locate, c->opt->scratch, c->opt->memory, err) < 0)
 		return -1;

@@ -530,8 +530,10 @@ static void after_the_full_commit_closing_adds_none(void **state)
 
 	add_range(w, 0, 12);
 	must(seed_set_writer_flush(w, &err), &err);
-	must(seed_set_commit(s.f->home[HQ], s.volume, &s.record, s.f->site[HQ], true,
-			     seed_set_writer_packs(w), &none, &none, &err), &err);
+	must(seed_set_commit(s.f->home[HQ], s.volume, &s.record, s.f->site[HQ],
+			     &(struct seed_set_change){ .full = true,
+							.packs = seed_set_writer_packs(w),
+							.files = &none, .seeds = &none }, &err), &err);
 	seed_set_writer_close(w);
 	assert_int_equal(count_commits(&s), 1);
 	end_set(&s);

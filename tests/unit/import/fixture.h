@@ -67,7 +67,7 @@ static inline int export_vms(struct fixture *f, const char *path, bool sealed,
 	must(seed_medium_open(&medium, path, f->trust[HQ], err), err);
 	rc = seed_export_plan(&plan, &defs, &opt, err);
 	if (rc == 0)
-		rc = seed_export_run(&plan, medium, &opt, err);
+		rc = seed_export_run(&plan, &medium, 1, &opt, err);
 	seed_export_clear(&plan);
 	seed_medium_close(medium);
 	return rc;

@@ -30,7 +30,7 @@ static void a_record_makes_the_round(void **state)
 
 		memset(&out, 0xff, sizeof(out));
 		must(seed_set_record_write(f->home[HQ], &in, &err), &err);
-		must(seed_set_record_read(&out, f->home[HQ], &in.set, &err), &err);
+		must(seed_set_record_read(&out, f->home[HQ], &in.set, 1, &err), &err);
 		assert_true(seed_id_equal(&in.set, &out.set));
 		assert_true(seed_id_equal(&in.medium, &out.medium));
 		assert_true(seed_id_equal(&in.recipient, &out.recipient));
@@ -52,7 +52,8 @@ static void what_is_not_there_is_not_found(void **state)
 	struct seed_error err = { 0 };
 	struct seed_id id = { { 9 } };
 
-	assert_fails(seed_set_record_read(&out, f->home[HQ], &id, &err), &err, SEED_ERR_NOTFOUND);
+	assert_fails(seed_set_record_read(&out, f->home[HQ], &id, 1, &err), &err,
+		     SEED_ERR_NOTFOUND);
 	assert_fails(seed_set_record_find(&out, f->home[HQ], &id, NULL, &err), &err,
 		     SEED_ERR_NOTFOUND);
 }
@@ -115,7 +116,7 @@ static void a_broken_record_is_never_passed_over(void **state)
 		snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text,
 			 cases[i].to, at + strlen(cases[i].from));
 		tmpdir_put(f->dir, name, changed, strlen(changed));
-		assert_fails(seed_set_record_read(&out, f->home[HQ], &record.set, &err), &err,
+		assert_fails(seed_set_record_read(&out, f->home[HQ], &record.set, 1, &err), &err,
 			     SEED_ERR_FORMAT);
 		assert_non_null(strstr(err.text, "sets/03"));
 		assert_fails(seed_set_record_find(&out, f->home[HQ], &record.medium, NULL, &err),
