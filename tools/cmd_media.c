@@ -95,6 +95,7 @@ int cmd_media(struct cli *cli, int argc, const char **argv, struct seed_error *e
 	static const struct cli_command verbs[] = {
 		{ "prepare", media_prepare, "enrol a medium; never formats" },
 		{ "show", cmd_media_show, "what a medium is and which sets are on it" },
+		{ "prune", cmd_media_prune, "take old seeds off a medium" },
 		{ NULL, NULL, NULL },
 	};
 	static const struct cli_usage use = {

@@ -349,6 +349,7 @@ static int note_volume(struct set_prune *p, struct pruned *on, struct seed_error
 
 struct left {				/* what counts from now on */
 	struct seed_vec packs, files, seeds;
+	struct seed_vec others;		/* struct seed_set_member */
 };
 
 static void clear_left(struct left *left)
@@ -356,6 +357,7 @@ static void clear_left(struct left *left)
 	seed_vec_free(&left->packs);
 	seed_vec_free(&left->files);
 	seed_vec_free(&left->seeds);
+	seed_vec_free(&left->others);
 }
 
 static int gather_left(const struct set_prune *p, const struct pruned *on, struct left *left)
@@ -381,45 +383,34 @@ static int gather_left(const struct set_prune *p, const struct pruned *on, struc
 	return 0;
 }
 
-/* The set's other volumes as they stand now: the full commit's set document. */
-static int describe_set(const struct set_prune *p, const struct pruned *on, uint32_t number,
-			struct seed_error *err)
+/* The set's other volumes as they stand now. */
+static int gather_others(const struct set_prune *p, const struct pruned *on, struct seed_vec *others)
 {
-	SEED_AUTO(seed_set_doc_clear) struct seed_set_doc doc = {
-		.set = p->set, .volume = on->volume->number, .number = number };
-
-	if (p->volumes.count == 1)
-		return 0;
 	for (size_t i = 0; i < p->volumes.count; i++) {
 		const struct seed_volume *v = volume_at(p, i)->volume;
-		struct seed_set_member *m;
+		struct seed_set_member m = { .volume = v->number, .medium = v->medium_id,
+					     .commit = v->last_commit, .has_digest = true,
+					     .digest = v->last_digest };
 
-		if (v != on->volume && v->packs.count == 0)
-			continue;
-		m = seed_vec_push(&doc.members, sizeof(*m), NULL);
-		if (!m)
-			return seed_error_sys(err, ENOMEM, "prune");
-		*m = (struct seed_set_member){ .volume = v->number, .medium = v->medium_id,
-					       .commit = v->last_commit, .has_digest = true,
-					       .digest = v->last_digest };
-		memcpy(m->label, v->medium->label, sizeof(m->label));
-		if (v == on->volume) {
-			m->commit = number;
-			m->has_digest = false;
-		}
+		memcpy(m.label, v->medium->label, sizeof(m.label));
+		if (v != on->volume && v->packs.count && !seed_vec_push(others, sizeof(m), &m))
+			return -1;
 	}
-	return seed_set_doc_create(on->volume, &doc, p->opt->own, err);
+	return 0;
 }
 
 static int commit_volume(struct set_prune *p, struct pruned *on, struct seed_error *err)
 {
 	SEED_AUTO(clear_left) struct left left = { 0 };
+	const struct seed_set_change change = {
+		.full = true, .packs = &left.packs, .files = &left.files, .seeds = &left.seeds,
+		.others = &left.others,
+	};
 	struct seed_volume *v = on->volume;
-	uint32_t number = on->record.reserved + 1;
 	char name[SEED_QUOTED];
-	int rc;
 
-	if (gather_left(p, on, &left) < 0)
+	if (gather_left(p, on, &left) < 0 ||
+	    (left.seeds.count && gather_others(p, on, &left.others) < 0))
 		return seed_error_sys(err, ENOMEM, "prune");
 	/* A pack's number is not used again, though its file goes. */
 	for (size_t i = 0; i < v->packs.count; i++) {
@@ -428,17 +419,12 @@ static int commit_volume(struct set_prune *p, struct pruned *on, struct seed_err
 		if (pack->number >= on->record.next_pack)
 			on->record.next_pack = pack->number + 1;
 	}
-	number = number > v->highest_seen ? number : v->highest_seen + 1;
-	rc = seed_set_record_write(p->opt->home, &on->record, err);
-	if (rc == 0 && left.seeds.count)
-		rc = describe_set(p, on, number, err);
-	if (rc == 0)
-		rc = seed_set_commit(p->opt->home, v, &on->record, p->opt->own, true, &left.packs,
-				     &left.files, &left.seeds, err);
-	/* A crash here leaves files that no commit names: the next recovery sweeps them, as this does. */
-	if (rc == 0)
-		rc = seed_volume_recover(v, &on->record, err);
-	return rc < 0 ? seed_error_prefix(err, "medium %s", seed_medium_name(v->medium, name)) : 0;
+	/* A crash behind the commit leaves files that no commit names: the next recovery sweeps
+	 * them, as this one does. */
+	if (seed_set_commit(p->opt->home, v, &on->record, p->opt->own, &change, err) < 0 ||
+	    seed_volume_recover(v, &on->record, err) < 0)
+		return seed_error_prefix(err, "medium %s", seed_medium_name(v->medium, name));
+	return 0;
 }
 
 /* Seeds before packs: a seed that counts has all its packs at every moment. */
