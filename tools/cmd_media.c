@@ -9,6 +9,7 @@ int cmd_media(struct cli *cli, int argc, const char **argv, struct seed_error *e
 		{ "list", cmd_media_list, "the disks that may serve as media" },
 		{ "prepare", cmd_media_prepare, "enrol a medium; never formats" },
 		{ "show", cmd_media_show, "what a medium is and which sets are on it" },
+		{ "prune", cmd_media_prune, "take old seeds off a medium" },
 		{ NULL, NULL, NULL },
 	};
 	static const struct cli_usage use = {

@@ -9,6 +9,7 @@
 
 int cmd_media_list(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_media_prepare(struct cli *cli, int argc, const char **argv, struct seed_error *err);
+int cmd_media_prune(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 int cmd_media_show(struct cli *cli, int argc, const char **argv, struct seed_error *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "custody_note.h"
 #include "media_args.h"
 #include "out.h"
+#include "scratch.h"
 #include "replica/find.h"
 #include "replica/home_store.h"
 #include "set_show.h"
@@ -154,36 +155,18 @@ static int print_media_json(const struct seed_verify *v, struct seed_error *err)
 	return out_json_print(doc, err);
 }
 
-/* A folder of our own for temporary lists, gone again at the end. */
-static int make_scratch(int *out, char path[64], struct seed_error *err)
-{
-	const char *base = getenv("TMPDIR");
-
-	snprintf(path, 64, "%s/vmseed-XXXXXX", base && strlen(base) < 40 ? base : "/var/tmp");
-	if (!mkdtemp(path))
-		return seed_error_sys(err, errno, "a temporary folder in %s",
-				      base ? base : "/var/tmp");
-	return seed_path_open_folder(out, path, err);
-}
-
-static void remove_scratch(int fd, const char *path)
-{
-	seed_path_unlink(fd, "verify.list", NULL);
-	seed_fd_closep(&fd);
-	rmdir(path);
-}
-
 static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_options *opt,
 			struct seed_error *err)
 {
 	struct seed_verify v = { 0 };
 	struct seed_error shown = { 0 };
 	struct seed_vec media = { 0 };
-	char scratch[64];
+	struct scratch scratch;
 	int rc;
 
-	if (make_scratch(&opt->scratch, scratch, err) < 0)
+	if (scratch_make(&scratch, err) < 0)
 		return -1;
+	opt->scratch = scratch.fd;
 	rc = media_args_open(cli, &media, dirs, opt->trust, err);
 	if (rc == 0)
 		rc = seed_verify_media(&v, &media, opt, err);
@@ -200,7 +183,7 @@ static int verify_media(struct cli *cli, const char **dirs, struct seed_verify_o
 		if (!cli->json && v.volumes)
 			print_checked(&v);
 	}
-	remove_scratch(opt->scratch, scratch);
+	scratch_remove(&scratch);
 	seed_verify_clear(&v);
 	media_args_close(&media);
 	return rc;

@@ -39,7 +39,7 @@ static uint32_t records_in(uint64_t room)
 void seed_set_use_volume(struct seed_set_writer *w, struct seed_volume *volume,
 			 struct seed_set_record *record)
 {
-	uint32_t next = 1;
+	uint32_t next = record->next_pack ? record->next_pack : 1;	/* pruned ones, too */
 
 	for (size_t i = 0; i < volume->packs.count; i++) {
 		const struct seed_pack_facts *facts = seed_vec_at(&volume->packs, i);
