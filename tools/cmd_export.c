@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -21,7 +22,7 @@
 struct export_args {
 	const char **media;
 	char *site;
-	int plaintext, no_data, wait;
+	int plaintext, no_data, wait, reverify;
 	const char **exclude;
 	char *uuid;
 };
@@ -189,6 +190,20 @@ static void print_volumes(const struct seed_export *x)
 	}
 }
 
+static void print_last_read(const struct seed_export *x)
+{
+	char day[16] = "";
+	time_t when = (time_t)x->last_full_read;
+	struct tm tm;
+
+	if (!x->old_packs)
+		return;
+	if (x->last_full_read && localtime_r(&when, &tm))
+		strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+	printf("Packs of earlier runs were last read on %s; --reverify reads them again.\n",
+	       *day ? day : "a day that nobody noted");
+}
+
 static void print_summary(const struct seed_export *x, const struct export_args *a)
 {
 	const struct seed_export_volume *first = seed_vec_at(&x->volumes, 0);
@@ -208,6 +223,7 @@ static void print_summary(const struct seed_export *x, const struct export_args 
 	       x->totals.cached ? " (from memory: this file system cannot be read past its cache)" :
 				  "",
 	       seed_size_text(x->bytes_read, read), x->totals.new_blocks, x->totals.held_blocks);
+	print_last_read(x);
 	if (!one)
 		print_volumes(x);
 	if (x->commit && a->site)
@@ -281,6 +297,8 @@ static int print_json(const struct seed_export *x, bool plan, struct seed_error 
 	seed_json_set_uint(doc, "blocks_stored", x->totals.new_blocks);
 	seed_json_set_uint(doc, "blocks_held", x->totals.held_blocks);
 	seed_json_set_uint(doc, "packs", x->totals.packs);
+	if (x->old_packs && x->last_full_read)
+		seed_json_set_uint(doc, "last_full_read", (uint64_t)x->last_full_read);
 	for (size_t i = 0; i < x->volumes.count; i++)
 		seed_json_append(volumes, volume_json(seed_vec_at(&x->volumes, i)));
 	seed_json_set(doc, "volumes", volumes);
@@ -455,6 +473,7 @@ static int run_export(struct cli *cli, const struct export_args *a, const char *
 	const struct seed_site *own;
 	struct seed_export_options opt = {
 		.data = !a->no_data,
+		.reverify = a->reverify,
 		.exclude_slots = a->exclude,
 		.jobs = cli->jobs,
 		.memory = cli->memory,
@@ -496,6 +515,8 @@ int cmd_export(struct cli *cli, int argc, const char **argv, struct seed_error *
 		  "do not seal: whoever holds the medium can read the data", NULL },
 		{ "no-data", 0, POPT_ARG_NONE, &a.no_data, 0,
 		  "manifests and digest lists alone: an order form", NULL },
+		{ "reverify", 0, POPT_ARG_NONE, &a.reverify, 0,
+		  "read the packs of earlier runs again first", NULL },
 		{ "exclude-disk", 0, POPT_ARG_ARGV, &a.exclude, 0,
 		  "leave out the disk in SLOT", "SLOT" },
 		{ "wait", 0, POPT_ARG_NONE, &a.wait, 0,

@@ -311,6 +311,23 @@ static int conclude(struct run *run, int rc, struct seed_error *err)
 	return rc;
 }
 
+/* Since when all that earlier runs left was read: since the volume that was read first. */
+static void note_old_packs(struct run *run)
+{
+	struct seed_export *plan = run->plan;
+
+	for (size_t i = 0; i < run->target.volumes.count; i++) {
+		const struct seed_target_volume *at =
+			*(struct seed_target_volume **)seed_vec_at(&run->target.volumes, i);
+
+		if (!at->volume || !at->volume->packs.count)
+			continue;
+		if (!plan->old_packs || at->record.last_full_read < plan->last_full_read)
+			plan->last_full_read = at->record.last_full_read;
+		plan->old_packs = true;
+	}
+}
+
 int seed_export_run(struct seed_export *plan, struct seed_medium *const *media, size_t count,
 		    const struct seed_export_options *opt, struct seed_error *err)
 {
@@ -336,6 +353,11 @@ int seed_export_run(struct seed_export *plan, struct seed_medium *const *media, 
 		return -1;
 	run.roll = (struct seed_set_roll){ room_now, left_to_read, next_volume, &run };
 	rc = seed_pool_new(&run.read.pool, &pool, err);
+	if (rc == 0 && opt->reverify) {
+		rc = seed_export_reverify(&run.target, err);
+		run.named = rc < 0;
+	}
+	note_old_packs(&run);
 	if (rc == 0)
 		rc = write_whole_set(&run, err);
 	rc = conclude(&run, rc, err);

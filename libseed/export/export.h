@@ -25,6 +25,7 @@ struct seed_export_options {
 	const struct seed_trust *trust;
 	const struct seed_card *recipient;	/* NULL: plaintext */
 	bool data;				/* false: --no-data */
+	bool reverify;				/* read the packs of earlier runs first */
 	const char *const *exclude_slots;	/* NULL-terminated, or NULL */
 	unsigned int jobs;			/* workers */
 	uint64_t memory;			/* bytes for the deduplication table */
@@ -87,6 +88,9 @@ struct seed_export {				/* what a command shows */
 	struct seed_set_totals totals;
 	uint64_t added_bytes;			/* on the media, by this run */
 	uint32_t commit;			/* number of the full commit; 0: none was made */
+	bool old_packs;				/* it has some of earlier runs at hand, ... */
+	int64_t last_full_read;			/* ... and all of them were read since then, unix
+						 * seconds; 0: nobody knows */
 };
 
 /**

@@ -35,4 +35,8 @@ int seed_export_finish(struct seed_export *plan, struct seed_target *t,
 		       const struct seed_vec *packs, const struct seed_export_options *opt,
 		       struct seed_error *err);
 
+/* All packs of the volumes at hand, past the cache, before anything is added. INTEGRITY, naming
+ * medium and pack, when one differs. */
+int seed_export_reverify(struct seed_target *target, struct seed_error *err);
+
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "export/target_internal.h"
 
@@ -121,6 +122,7 @@ static int make_volume(struct seed_target *t, const struct seed_target_fresh *fr
 
 	seed_target_describe(&record, t, fresh->medium, number);
 	record.reserved = fresh->has_record ? fresh->record.reserved : 0;
+	record.last_full_read = seed_clock_wall();	/* what is added is read back */
 	if (seed_set_record_write(t->opt->home, &record, err) < 0)
 		return -1;
 	rc = first ? seed_volume_create(&volume, fresh->medium, &t->set, t->opt->trust, t->opt->own,
