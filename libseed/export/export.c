@@ -203,6 +203,7 @@ static int write_set(struct run *run, struct seed_error *err)
 		return seed_set_home_failed(err);
 	if (find_room_to_finish(run, err) < 0)
 		return -1;
+	phase(run, "committing", 0);
 	return seed_export_finish(run->plan, &run->target,
 				  run->read.writer ? seed_set_writer_packs(run->read.writer) :
 						     &none,
