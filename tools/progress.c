@@ -113,6 +113,8 @@ static void begin_phase(struct progress *p, const struct seed_event *e, uint64_t
 	p->s = (struct progress_status){ .remaining = -1, .run_bytes = p->s.run_bytes,
 					 .total = e->total };
 	copy_name(p->s.phase, sizeof(p->s.phase), e->phase);
+	p->s.vm_number = e->vm_number;
+	p->s.vm_count = e->vm_count;
 	copy_name(p->s.vm, sizeof(p->s.vm), e->vm);
 	copy_name(p->s.disk, sizeof(p->s.disk), e->disk);
 	if (p->view->at_once && !p->quiet)
@@ -127,6 +129,10 @@ static void advance(struct progress *p, const struct seed_event *e, uint64_t now
 		begin_phase(p, e, now);
 	if (e->vm)
 		copy_name(p->s.vm, sizeof(p->s.vm), e->vm);
+	if (e->vm_count) {
+		p->s.vm_number = e->vm_number;
+		p->s.vm_count = e->vm_count;
+	}
 	if (e->disk)
 		copy_name(p->s.disk, sizeof(p->s.disk), e->disk);
 	if (e->total)
@@ -204,6 +210,8 @@ char *progress_line(const struct progress_status *s, enum progress_moment moment
 	struct seed_buf buf = { 0 };
 
 	seed_buf_addf(&buf, NULL, "%s", s->phase);
+	if (s->vm_count > 1)
+		seed_buf_addf(&buf, NULL, " %u/%u", s->vm_number, s->vm_count);
 	if (s->vm[0])
 		seed_buf_addf(&buf, NULL, " %s", out_name(s->vm, vm, sizeof(vm)));
 	if (s->disk[0])

@@ -18,6 +18,7 @@
 
 struct progress_status {
 	char phase[64], vm[128], disk[64];	/* "" when not known; raw names */
+	uint32_t vm_number, vm_count;		/* which VM of the run; 0: not known */
 	uint64_t done, total;			/* bytes; total 0: not known */
 	uint64_t skipped;
 	double rate;				/* bytes of work a second; 0: not known yet */

@@ -38,6 +38,10 @@ static void json_status(const struct progress_status *s, enum progress_moment mo
 	seed_json_set_text(doc, "message_type", "status");
 	set_name(doc, "phase", s->phase);
 	set_name(doc, "vm", s->vm);
+	if (s->vm_count) {
+		seed_json_set_uint(doc, "vm_number", s->vm_number);
+		seed_json_set_uint(doc, "vm_count", s->vm_count);
+	}
 	set_name(doc, "disk", s->disk);
 	seed_json_set_uint(doc, "seconds_elapsed", (uint64_t)s->elapsed);
 	if (s->remaining >= 0)

@@ -24,6 +24,7 @@ struct seed_event {
 	uint64_t skipped;	/* part of @done that cost nothing (holes, blocks already held):
 				 * advances at once, left out of the rate */
 	const char *vm, *disk;	/* what is being worked on, or NULL */
+	uint32_t vm_number, vm_count;	/* which of how many VMs that is; 0: not known */
 	const char *text;	/* NOTE, WARNING: one line, already safe to print */
 };
 

@@ -25,8 +25,23 @@ struct run {
 	struct seed_resync *out;
 	const struct seed_dest *dest;
 	const struct seed_transport_options *how;
-	const struct seed_resync_options *opt;
+	const struct seed_resync_options *opt;	/* with @counted as its events */
+	struct seed_resync_options own;
+	struct seed_events counted;
+	const struct seed_events *events;	/* the caller's */
+	size_t at;			/* VM that is being done */
 };
+
+/* Which of how many VMs it is: a phase's own figures do not tell how far a run is. */
+static void count_event(void *arg, const struct seed_event *event)
+{
+	const struct run *run = arg;
+	struct seed_event e = *event;
+
+	e.vm_number = (uint32_t)(run->at + 1);
+	e.vm_count = (uint32_t)run->out->vms.count;
+	seed_event_send(run->events, &e);
+}
 
 /* ---- the VMs of a run ---- */
 
@@ -139,6 +154,7 @@ static int do_vms(struct run *run, struct seed_session *s, struct seed_error *er
 
 		if (vm->result != SEED_RESYNC_WAITING)
 			continue;
+		run->at = i;
 		if (seed_cancelled(run->opt->cancel, err) < 0)
 			return -1;
 		if (!may_go_on(run))
@@ -392,8 +408,13 @@ int seed_resync_run(struct seed_resync *out, const struct seed_dest *dest,
 		    const struct seed_transport_options *how,
 		    const struct seed_resync_options *opt, struct seed_error *err)
 {
-	struct run run = { .out = out, .dest = dest, .how = how, .opt = opt };
+	struct run run = { .out = out, .dest = dest, .how = how, .own = *opt,
+			   .events = opt->events };
 	struct seed_error why = { 0 };
+
+	run.counted = (struct seed_events){ .report = count_event, .arg = &run };
+	run.own.events = &run.counted;
+	run.opt = &run.own;
 
 	if (connect_until_done(&run, &why) < 0) {
 		/* One that concerns the connection and no VM is the whole run's. */

@@ -293,7 +293,8 @@ static void json_lines_have_the_keys_of_restic(void **state)
 	phase(p, "reading", 100 * MIB);
 	now_ms += 2000;
 	progress_report(p, &(struct seed_event){ .kind = SEED_EVENT_PROGRESS, .done = 50 * MIB,
-						 .vm = "a\n\"\377", .disk = "vda" });
+						 .vm = "a\n\"\377", .disk = "vda",
+						 .vm_number = 3, .vm_count = 11 });
 	captured();
 	end = strchr(written, '\n');
 	assert_non_null(end);
@@ -304,6 +305,8 @@ static void json_lines_have_the_keys_of_restic(void **state)
 	assert_string_equal(seed_json_take_text(&r, "phase", 32), "reading");
 	assert_string_equal(seed_json_take_text(&r, "vm", 64), "\"a%0A\\\"%FF\"");
 	assert_string_equal(seed_json_take_text(&r, "disk", 32), "vda");
+	assert_int_equal(seed_json_take_uint(&r, "vm_number", 100), 3);
+	assert_int_equal(seed_json_take_uint(&r, "vm_count", 100), 11);
 	assert_int_equal(seed_json_take_uint(&r, "seconds_elapsed", 100), 2);
 	assert_int_equal(seed_json_take_uint(&r, "seconds_remaining", 100), 2);
 	assert_int_equal(seed_json_take_uint(&r, "bytes_done", 100 * MIB), 50 * MIB);
