@@ -81,6 +81,53 @@ static void several_threads_make_the_same_state(void **state)
 	seed_manifest_clear(&n);
 }
 
+static const char *const steps[] = { "reading what had arrived", "looking at what arrived",
+				     "making room", "applying", "reading back", "finishing" };
+static unsigned int shown[6];
+
+static void count_steps(void *arg, const struct seed_event *e)
+{
+	(void)arg;
+	for (size_t i = 0; e->kind == SEED_EVENT_PROGRESS && i < 6; i++)
+		shown[i] += strcmp(e->phase, steps[i]) == 0 && e->done <= e->total;
+}
+
+/* Each of them takes hours where a disk is large, and a peer that hears nothing lets go. */
+static void long_steps_say_how_far_they_are(void **state)
+{
+	const struct tmpdir *dir = *state;
+	const struct seed_events events = { .report = count_steps };
+	const struct seed_replica_watch watch = { .events = &events };
+	struct seed_replica *r = old_replica(dir->fd);
+	struct seed_manifest m = new_manifest(2);
+	struct seed_sync *sync = NULL;
+	enum seed_proved proved[4];
+	struct seed_error err = { 0 };
+
+	must(begin_sync(&sync, r, after, &err), &err);
+	for (int i = 0; i < 40; i++) {
+		uint8_t data[SEED_BLOCK_SIZE];
+		struct seed_digest digest = block_digest((char)('1' + i), SEED_BLOCK_SIZE);
+
+		fill_block(data, (char)('1' + i));
+		must(seed_journal_add(seed_sync_journal(sync), &digest, data, SEED_BLOCK_SIZE,
+				      &err), &err);
+	}
+	seed_sync_close(sync);
+	memset(shown, 0, sizeof(shown));
+	must(seed_sync_open(&sync, r, &watch, &err), &err);
+	assert_in_range(shown[0], 1, 40);
+	seed_sync_close(sync);
+	sync_events = &events;
+	assert_true(sync_to(r, &m, after, new_files, proved, &err) >= 0);
+	sync_events = NULL;
+	for (size_t i = 1; i < 5; i++)
+		assert_true(shown[i] > 0);
+	assert_true(is_new(r));
+	seed_replica_close(r);
+	seed_manifest_clear(&m);
+}
+
 static void zeroes_become_holes_again(void **state)
 {
 	const struct tmpdir *dir = *state;
@@ -662,6 +709,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		on_tmpdir(a_replica_becomes_the_new_state),
 		on_tmpdir(several_threads_make_the_same_state),
+		on_tmpdir(long_steps_say_how_far_they_are),
 		on_tmpdir(zeroes_become_holes_again),
 		on_tmpdir(what_arrived_before_a_cut_does_not_come_again),
 		on_tmpdir(a_first_seed_goes_on_when_the_source_moved_on),
