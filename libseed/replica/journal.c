@@ -287,14 +287,17 @@ static int load(struct seed_journal *j, int dir, const uint8_t *want,
 		struct seed_error *err)
 {
 	static const uint8_t zero[HEADER];
-	uint8_t got[HEADER];
+	uint8_t got[HEADER + sizeof(entry_magic)];
 	struct stat st;
 	size_t len;
 	int rc;
 
-	if (seed_fd_pread_some(j->fd, got, HEADER, 0, &len, err) < 0)
+	if (seed_fd_pread_some(j->fd, got, sizeof(got), 0, &len, err) < 0)
 		return -1;
-	if (len < HEADER || memcmp(got, zero, HEADER) == 0)
+	/* Zeroes with an entry behind them are no beginning that was cut short: they are rot. */
+	if (len < HEADER ||
+	    (memcmp(got, zero, HEADER) == 0 &&
+	     (len < sizeof(got) || memcmp(got + HEADER, entry_magic, sizeof(entry_magic)) != 0)))
 		return begin_file(j, dir, want, err);
 	if (check_header(got, want, err) < 0)
 		return -1;

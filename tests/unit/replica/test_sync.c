@@ -535,6 +535,41 @@ static void a_damaged_journal_does_not_keep_a_replica_half_way(void **state)
 	seed_manifest_clear(&o);
 }
 
+/* Zeroes where the header was: a sector that was lost. What lies behind them is sound. */
+static void a_lost_header_does_not_cost_what_arrived(void **state)
+{
+	const struct tmpdir *dir = *state;
+	static const struct disk_of old[] = { { "vda", "A.......................", 0 }, { 0 } };
+	static const struct disk_of new[] = { { "vda", "AC....................BD", 0 }, { 0 } };
+	struct seed_manifest m = manifest_with(1, old), n = manifest_with(2, new);
+	struct seed_replica *r = replica_with(dir->fd, &m, old);
+	struct seed_sync *sync = NULL;
+	struct rlimit whole, limit;
+	enum seed_proved proved[1];
+	struct seed_error err = { 0 };
+	char zeroes[64] = { 0 };
+	int fd;
+
+	must(begin_sync(&sync, r, new, &err), &err);
+	assert_int_equal(feed_disk(sync, 0, &new[0], &err), 3);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+	limit = (struct rlimit){ 1000000, whole.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_fails(commit_sync(sync, &n, NULL, proved, &err), &err, SEED_ERR_MEDIUM);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+	seed_sync_close(sync);
+	fd = openat(r->dir, "sync/journal", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, zeroes, sizeof(zeroes), 0), sizeof(zeroes));
+	close(fd);
+	r = reopen(dir->fd, r);
+	assert_int_equal(r->state, SEED_REPLICA_CURRENT);
+	assert_true(disks_are(r, new));
+	seed_replica_close(r);
+	seed_manifest_clear(&m);
+	seed_manifest_clear(&n);
+}
+
 /* The same, but nothing was written to the disks yet, as their stamps show: the old state stands. */
 static void a_record_without_its_blocks_is_taken_back(void **state)
 {
@@ -723,6 +758,7 @@ int main(void)
 		on_tmpdir(a_commit_that_fails_half_way_is_finished_later),
 		on_tmpdir(what_a_rotten_journal_does_not_give_is_missing),
 		on_tmpdir(a_damaged_journal_does_not_keep_a_replica_half_way),
+		on_tmpdir(a_lost_header_does_not_cost_what_arrived),
 		on_tmpdir(a_record_without_its_blocks_is_taken_back),
 		on_tmpdir(an_incomplete_replica_is_filled),
 		on_tmpdir(an_abort_leaves_the_old_replica_alone),
