@@ -33,7 +33,8 @@ struct seed_list {
 	uint64_t first;			/* block of window[0], or NO_WINDOW */
 	bool hole;			/* nothing but a hole lies under the window */
 	size_t dirty_from, dirty_to;	/* digests of the window that differ from the file */
-	struct seed_run known;		/* the last run that was found, while nothing is set */
+	struct seed_run known;		/* the last run that was found, or what is known to be left
+					 * of it */
 	struct seed_error dead;		/* a failed write: what the file holds is not known */
 };
 
@@ -289,13 +290,38 @@ static void mark_dirty(struct seed_list *list, size_t from, size_t to)
 		list->dirty_to = to;
 }
 
+/*
+ * @count blocks from @index on are being set; @same: all of them to the kind of the known run. A
+ * walk over a list sets what lies behind it, again and again: what lies ahead is not looked through
+ * anew each time.
+ */
+static void keep_known(struct seed_list *list, uint64_t index, uint64_t count, bool same)
+{
+	struct seed_run *known = &list->known;
+	uint64_t end = known->start + known->count, stop = index + count;
+
+	if (stop <= known->start || index > end || (same && stop <= end))
+		return;
+	/* Up to its end, or beyond it, where it may be longer now. */
+	known->count = !same && stop < end ? end - stop : 0;
+	known->start = stop;
+}
+
+static bool all_of_kind(const struct seed_digest *digests, size_t count, enum seed_block_kind kind)
+{
+	for (size_t i = 0; i < count; i++)
+		if (seed_digest_kind(&digests[i]) != kind)
+			return false;
+	return true;
+}
+
 int seed_list_set(struct seed_list *list, uint64_t index, const struct seed_digest *digests,
 		  size_t count, struct seed_error *err)
 {
 	assert(list->writable);
 	if (check_range(list, index, count, err) < 0)
 		return -1;
-	list->known.count = 0;
+	keep_known(list, index, count, all_of_kind(digests, count, list->known.kind));
 	while (count) {
 		size_t n = part_count(index, count), from = index % WINDOW;
 
@@ -342,7 +368,7 @@ int seed_list_fill(struct seed_list *list, uint64_t index, uint64_t count,
 	assert(list->writable && kind != SEED_BLOCK_DATA);
 	if (check_range(list, index, count, err) < 0)
 		return -1;
-	list->known.count = 0;
+	keep_known(list, index, count, list->known.kind == kind);
 	head = (WINDOW - index % WINDOW) % WINDOW;
 	if (head > count)
 		head = count;

@@ -237,9 +237,24 @@ static int note_found(struct seed_journal *j, const uint8_t *bytes, struct seed_
 	return 0;
 }
 
-/* Leaves j->written where the sound entries end. */
-static int read_entries(struct seed_journal *j, const struct seed_cancel *cancel,
+static int show_opening(const struct seed_journal *j, const struct seed_events *events,
 			struct seed_error *err)
+{
+	struct stat st;
+
+	if (!events)
+		return 0;
+	if (fstat(j->fd, &st) < 0)
+		return seed_error_sys(err, errno, "fstat");
+	seed_event_send(events, &(struct seed_event){
+		.kind = SEED_EVENT_PROGRESS, .phase = "reading what had arrived",
+		.done = j->written, .total = (uint64_t)st.st_size });
+	return 0;
+}
+
+/* Leaves j->written where the sound entries end. */
+static int read_entries(struct seed_journal *j, const struct seed_events *events,
+			const struct seed_cancel *cancel, struct seed_error *err)
 {
 	size_t from = 0;
 
@@ -252,7 +267,8 @@ static int read_entries(struct seed_journal *j, const struct seed_cancel *cancel
 		if (seed_cancelled(cancel, err) < 0)
 			return -1;
 		if (j->used - from < ENTRY + SEED_BLOCK_SIZE && j->used == BUFFER) {
-			if (read_ahead(j, j->written, err) < 0)
+			if (show_opening(j, events, err) < 0 ||
+			    read_ahead(j, j->written, err) < 0)
 				return -1;
 			from = 0;
 		}
@@ -267,21 +283,25 @@ static int read_entries(struct seed_journal *j, const struct seed_cancel *cancel
 }
 
 static int load(struct seed_journal *j, int dir, const uint8_t *want,
-		const struct seed_cancel *cancel, struct seed_error *err)
+		const struct seed_events *events, const struct seed_cancel *cancel,
+		struct seed_error *err)
 {
 	static const uint8_t zero[HEADER];
-	uint8_t got[HEADER];
+	uint8_t got[HEADER + sizeof(entry_magic)];
 	struct stat st;
 	size_t len;
 	int rc;
 
-	if (seed_fd_pread_some(j->fd, got, HEADER, 0, &len, err) < 0)
+	if (seed_fd_pread_some(j->fd, got, sizeof(got), 0, &len, err) < 0)
 		return -1;
-	if (len < HEADER || memcmp(got, zero, HEADER) == 0)
+	/* Zeroes with an entry behind them are no beginning that was cut short: they are rot. */
+	if (len < HEADER ||
+	    (memcmp(got, zero, HEADER) == 0 &&
+	     (len < sizeof(got) || memcmp(got + HEADER, entry_magic, sizeof(entry_magic)) != 0)))
 		return begin_file(j, dir, want, err);
 	if (check_header(got, want, err) < 0)
 		return -1;
-	rc = read_entries(j, cancel, err);
+	rc = read_entries(j, events, cancel, err);
 	j->used = 0;
 	if (rc < 0)
 		return -1;
@@ -296,6 +316,13 @@ int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *
 		      const struct seed_id *uuid, const struct seed_cancel *cancel,
 		      struct seed_error *err)
 {
+	return seed_journal_open_shown(out, dir, site, uuid, NULL, cancel, err);
+}
+
+int seed_journal_open_shown(struct seed_journal **out, int dir, const struct seed_id *site,
+			    const struct seed_id *uuid, const struct seed_events *events,
+			    const struct seed_cancel *cancel, struct seed_error *err)
+{
 	SEED_AUTO(seed_journal_closep) struct seed_journal *j = malloc(sizeof(*j));
 	uint8_t header[HEADER];
 
@@ -307,7 +334,7 @@ int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *
 	if (!j->buffer ||
 	    seed_path_open(&j->fd, dir, NAME, O_RDWR | O_CREAT, 0600, err) < 0)
 		return -1;
-	if (load(j, dir, header, cancel, err) < 0)
+	if (load(j, dir, header, events, cancel, err) < 0)
 		return seed_error_prefix(err, NAME);
 	j->opened_at = j->written;
 	*out = seed_steal(&j);

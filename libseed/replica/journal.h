@@ -24,6 +24,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/event.h"
 #include "base/id.h"
 
 #define SEED_JOURNAL_HEADER 64u		/* bytes before the first entry */
@@ -34,6 +35,10 @@ struct seed_journal;
 int seed_journal_open(struct seed_journal **out, int dir, const struct seed_id *site,
 		      const struct seed_id *uuid, const struct seed_cancel *cancel,
 		      struct seed_error *err);
+/* The same; @events (may be NULL) sees how far reading it has come: a large one takes hours. */
+int seed_journal_open_shown(struct seed_journal **out, int dir, const struct seed_id *site,
+			    const struct seed_id *uuid, const struct seed_events *events,
+			    const struct seed_cancel *cancel, struct seed_error *err);
 /* Give one whose header is damaged a new one: its entries stand for themselves, each by its digest.
  * Only where nothing better is to be had, for a header says whose they are. */
 int seed_journal_mend(int dir, const struct seed_id *site, const struct seed_id *uuid,

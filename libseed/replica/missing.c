@@ -163,9 +163,23 @@ int seed_missing_merge(struct seed_vec *runs, const struct seed_vec *more, struc
 int seed_missing_of_disk(struct seed_vec *runs, int dir, const struct seed_replica_disk *disk,
 			 struct seed_error *err)
 {
+	uint64_t blocks = seed_grid_blocks(disk->size);
+	const struct seed_run all = { 0, blocks, SEED_BLOCK_MISSING };
+	struct seed_error why = { 0 };
+
 	*runs = (struct seed_vec){ 0 };
-	return disk->missing_blocks == 0 ? 0 :
-	       seed_missing_read(runs, dir, disk->missing, seed_grid_blocks(disk->size), err);
+	if (disk->missing_blocks == 0 || blocks == 0)
+		return 0;
+	if (seed_missing_read(runs, dir, disk->missing, blocks, &why) < 0 &&
+	    why.kind != SEED_ERR_FORMAT && why.kind != SEED_ERR_RANGE) {
+		if (err)
+			*err = why;
+		return -1;
+	}
+	if (runs->count)
+		return 0;
+	return seed_vec_push(runs, sizeof(all), &all) ? 0 :
+	       seed_error_sys(err, ENOMEM, "missing blocks");
 }
 
 int seed_missing_note(int dir, struct seed_replica_disk *disk, const struct seed_vec *more,

@@ -20,7 +20,8 @@ int seed_missing_read(struct seed_vec *runs, int dir, const char *path, uint64_t
 int seed_missing_merge(struct seed_vec *runs, const struct seed_vec *more, struct seed_error *err);
 
 /* What @disk of a replica in @dir lacks. A list that replica.json does not count was left by a
- * crash, and is none: what it names is looked at like everything else. */
+ * crash, and is none: what it names is looked at like everything else. Of one that is counted, and
+ * is lost or damaged, nobody knows which blocks are right: all are missing. */
 int seed_missing_of_disk(struct seed_vec *runs, int dir, const struct seed_replica_disk *disk,
 			 struct seed_error *err);
 /* Add @more to that: the list is durable on return, and @disk counts it; the caller saves

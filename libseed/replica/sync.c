@@ -20,21 +20,22 @@
 
 /* ---- opening and closing ---- */
 
-static int open_folder(struct seed_sync *sync, struct seed_error *err)
+static int open_folder(struct seed_sync *sync, const struct seed_replica_watch *watch,
+		       struct seed_error *err)
 {
-	const struct seed_replica_watch watch = { .cancel = sync->cancel };
 	int dir = sync->replica->dir;
 	struct seed_error why = { 0 };
 
 	/* One that was decided is carried out first: seed_replica_open() did, unless this very
 	 * process committed it and failed then. */
-	if (seed_replica_finish_sync(sync->replica, &watch, err) < 0 ||
+	if (seed_replica_finish_sync(sync->replica, watch, err) < 0 ||
 	    seed_path_make_folder(dir, SEED_SYNC_DIR, 0700, err) < 0 ||
 	    seed_path_open_folder_at(&sync->dir, dir, SEED_SYNC_DIR, err) < 0 ||
 	    seed_file_sweep(sync->dir, err) < 0)
 		return -1;
-	if (seed_journal_open(&sync->journal, sync->dir, &sync->replica->site,
-			      &sync->replica->uuid, sync->cancel, &why) == 0)
+	if (seed_journal_open_shown(&sync->journal, sync->dir, &sync->replica->site,
+				    &sync->replica->uuid, watch ? watch->events : NULL,
+				    sync->cancel, &why) == 0)
 		return 0;
 	*err = why;
 	if (why.kind == SEED_ERR_FORMAT)
@@ -46,19 +47,20 @@ static int open_folder(struct seed_sync *sync, struct seed_error *err)
 }
 
 int seed_sync_open(struct seed_sync **out, struct seed_replica *replica,
-		   const struct seed_cancel *cancel, struct seed_error *err)
+		   const struct seed_replica_watch *watch, struct seed_error *err)
 {
 	SEED_AUTO(seed_sync_closep) struct seed_sync *sync = malloc(sizeof(*sync));
 
 	if (!sync)
 		return seed_error_sys(err, ENOMEM, "sync");
-	*sync = (struct seed_sync){ .replica = replica, .cancel = cancel, .dir = -1 };
+	*sync = (struct seed_sync){ .replica = replica, .dir = -1,
+				    .cancel = watch ? watch->cancel : NULL };
 	if (replica->state == SEED_REPLICA_PROMOTED)
 		return seed_error_set(err, SEED_ERR_IDENTITY,
 				      "replica %s is promoted: it is the VM now, and nothing is "
 				      "put over it",
 				      replica->name);
-	if (open_folder(sync, err) < 0)
+	if (open_folder(sync, watch, err) < 0)
 		return seed_error_prefix(err, "replica %s", replica->name);
 	*out = seed_steal(&sync);
 	return 0;

@@ -45,10 +45,11 @@ struct seed_sync_disk {
  * @replica: locked; borrowed until close. One that is only a folder with "seeding" (made by
  *           seed_replica_create() for a seed over the wire) has no disks of its own: all are
  *           written in place, in sync/.
+ * @watch:   may be NULL; its events see how far reading has come what had arrived
  * @err:     IDENTITY for one that is promoted
  */
 int seed_sync_open(struct seed_sync **out, struct seed_replica *replica,
-		   const struct seed_cancel *cancel, struct seed_error *err);
+		   const struct seed_replica_watch *watch, struct seed_error *err);
 void seed_sync_close(struct seed_sync *sync);	/* everything stays as it is on disk */
 static inline void seed_sync_closep(struct seed_sync **s) { seed_sync_close(*s); }
 

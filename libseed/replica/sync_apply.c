@@ -270,22 +270,23 @@ static bool is_untouched(const struct seed_replica *replica, const struct seed_r
 
 /* A journal that cannot be opened (NULL) gives nothing. */
 static int is_at_hand(const struct seed_replica *replica, const struct seed_replica *next, int dir,
-		      struct seed_journal *journal, const struct seed_cancel *cancel, bool *at_hand,
-		      struct seed_error *err)
+		      struct seed_journal *journal, const struct seed_replica_watch *watch,
+		      bool *at_hand, struct seed_error *err)
 {
 	*at_hand = journal != NULL;
 	for (size_t i = 0; *at_hand && i < next->disks.count; i++) {
 		const struct seed_replica_disk *disk = seed_vec_at(&next->disks, i);
 		const struct seed_sync_target target = {
 			.replica_dir = replica->dir, .sync_dir = dir, .journal = journal,
-			.size = disk->size, .slot = disk->slot, .cancel = cancel,
+			.size = disk->size, .slot = disk->slot, .events = watch->events,
+			.cancel = watch->cancel,
 		};
 		struct seed_sync_names names;
 
 		/* Who was stopped has not looked: nothing is taken back for that. */
 		seed_sync_names_of(&names, disk->slot);
 		if (seed_sync_check_disk(&target, &names, at_hand, NULL) < 0 &&
-		    seed_cancelled(cancel, err) < 0)
+		    seed_cancelled(watch->cancel, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -294,7 +295,7 @@ static int is_at_hand(const struct seed_replica *replica, const struct seed_repl
 /* *@taken: there is no record any more; the old state stands, and what is left in sync/ is for the
  * next resync. */
 static int take_back(const struct seed_replica *replica, int dir, struct seed_journal *journal,
-		     const struct seed_cancel *cancel, bool *taken, struct seed_error *err)
+		     const struct seed_replica_watch *watch, bool *taken, struct seed_error *err)
 {
 	SEED_AUTO(seed_replica_closep) struct seed_replica *next = NULL;
 	bool at_hand;
@@ -304,7 +305,7 @@ static int take_back(const struct seed_replica *replica, int dir, struct seed_jo
 		return -1;
 	if (!is_untouched(replica, next, dir))
 		return 0;
-	if (is_at_hand(replica, next, dir, journal, cancel, &at_hand, err) < 0)
+	if (is_at_hand(replica, next, dir, journal, watch, &at_hand, err) < 0)
 		return -1;
 	if (at_hand)
 		return 0;
@@ -316,17 +317,19 @@ static int take_back(const struct seed_replica *replica, int dir, struct seed_jo
 }
 
 /* Opens the journal, and decides whether the record stands. */
-static int look_first(const struct seed_replica *replica, int dir, const struct seed_cancel *cancel,
-		      struct seed_journal **journal, bool *taken, struct seed_error *err)
+static int look_first(const struct seed_replica *replica, int dir,
+		      const struct seed_replica_watch *watch, struct seed_journal **journal,
+		      bool *taken, struct seed_error *err)
 {
 	struct seed_error why = { 0 };
 
-	if (seed_journal_open(journal, dir, &replica->site, &replica->uuid, cancel, &why) < 0 &&
+	if (seed_journal_open_shown(journal, dir, &replica->site, &replica->uuid, watch->events,
+				    watch->cancel, &why) < 0 &&
 	    why.kind != SEED_ERR_FORMAT) {
 		*err = why;
 		return -1;
 	}
-	if (take_back(replica, dir, *journal, cancel, taken, err) < 0)
+	if (take_back(replica, dir, *journal, watch, taken, err) < 0)
 		return -1;
 	if (*taken || *journal)
 		return 0;
@@ -335,7 +338,8 @@ static int look_first(const struct seed_replica *replica, int dir, const struct 
 	 * it. */
 	if (seed_journal_mend(dir, &replica->site, &replica->uuid, err) < 0)
 		return -1;
-	return seed_journal_open(journal, dir, &replica->site, &replica->uuid, NULL, err);
+	return seed_journal_open_shown(journal, dir, &replica->site, &replica->uuid, watch->events,
+				       watch->cancel, err);
 }
 
 static int finish(struct seed_replica *replica, int dir, const struct seed_replica_watch *watch,
@@ -347,7 +351,7 @@ static int finish(struct seed_replica *replica, int dir, const struct seed_repli
 
 	seed_event_send(watch->events, &(struct seed_event){
 		.kind = SEED_EVENT_PHASE, .phase = "finishing", .vm = replica->vm_name });
-	if (look_first(replica, dir, watch->cancel, &journal, &taken, err) < 0)
+	if (look_first(replica, dir, watch, &journal, &taken, err) < 0)
 		return -1;
 	/* What was lost stands in the missing lists, and the state says so. */
 	return taken ? 0 : seed_sync_carry_out(replica, dir, journal, watch, 0, NULL, &lost, err);

@@ -13,6 +13,7 @@
 #include "replica/sync_internal.h"
 
 #define WORKERS_PER_JOB 2u	/* they wait for the disk half of the time */
+#define WORKERS_MAX 32u		/* two batches of a mebibyte each; no disk needs more */
 
 struct seed_sync_batches {
 	struct seed_pool *pool;
@@ -44,7 +45,9 @@ static int make_batches(struct seed_sync_batches *b, struct seed_error *err)
 int seed_sync_batches_open(struct seed_sync_batches **out, unsigned int jobs,
 			   const struct seed_sync_pass *pass, struct seed_error *err)
 {
-	const struct seed_pool_options workers = { .workers = jobs * WORKERS_PER_JOB };
+	const struct seed_pool_options workers = {
+		.workers = jobs < WORKERS_MAX / WORKERS_PER_JOB ? jobs * WORKERS_PER_JOB :
+								   WORKERS_MAX };
 	SEED_AUTO(seed_sync_batches_closep) struct seed_sync_batches *b = malloc(sizeof(*b));
 
 	if (!b)

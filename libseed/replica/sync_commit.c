@@ -25,18 +25,34 @@
 #include "replica/points.h"
 #include "replica/sync_internal.h"
 
+#define LOOKING "looking at what arrived"
+#define MAKING_ROOM "making room"
+
 /* ---- disks ---- */
 
 struct at_hand {
 	const struct seed_sync *sync;
 	const struct seed_sync_unit *unit;
+	const struct seed_events *events;
 };
+
+/* Both walks of a disk take hours where it is large, and somebody waits for the end. */
+static void show_walk(const struct seed_events *events, enum seed_event_kind kind,
+		      const struct seed_sync_unit *unit, const char *phase, uint64_t index)
+{
+	seed_event_send(events, &(struct seed_event){
+		.kind = kind, .phase = phase, .disk = unit->slot,
+		.done = index * SEED_BLOCK_SIZE, .total = unit->size });
+}
 
 static int check_at_hand(void *arg, uint64_t index, uint64_t count,
 			 const struct seed_digest *digests, struct seed_error *err)
 {
 	const struct at_hand *h = arg;
 
+	if (seed_cancelled(h->sync->cancel, err) < 0)
+		return -1;
+	show_walk(h->events, SEED_EVENT_PROGRESS, h->unit, LOOKING, index);
 	for (uint64_t i = 0; digests && i < count; i++) {
 		uint32_t len;
 
@@ -49,9 +65,10 @@ static int check_at_hand(void *arg, uint64_t index, uint64_t count,
 }
 
 static int check_unit(struct seed_sync *sync, struct seed_sync_unit *unit,
-		      const struct seed_manifest_disk *d, struct seed_error *err)
+		      const struct seed_manifest_disk *d, const struct seed_events *events,
+		      struct seed_error *err)
 {
-	struct at_hand h = { sync, unit };
+	struct at_hand h = { sync, unit, events };
 	struct seed_digest root;
 
 	if (seed_list_sync(unit->next, err) < 0 ||
@@ -61,13 +78,14 @@ static int check_unit(struct seed_sync *sync, struct seed_sync_unit *unit,
 	if (!seed_digest_equal(&root, &d->root))
 		return seed_error_set(err, SEED_ERR_INTEGRITY,
 				      "the digest list's root is not the manifest's");
+	show_walk(events, SEED_EVENT_PHASE, unit, LOOKING, 0);
 	if (seed_sync_differ(unit->base, unit->next, check_at_hand, &h, err) < 0)
 		return -1;
 	return unit->sink ? 0 : seed_sync_unit_still(unit, err);
 }
 
 static int check_units(struct seed_sync *sync, const struct seed_manifest *m,
-		       struct seed_error *err)
+		       const struct seed_events *events, struct seed_error *err)
 {
 	if (!seed_id_equal(&m->site, &sync->replica->site) ||
 	    !seed_id_equal(&m->uuid, &sync->replica->uuid))
@@ -82,7 +100,7 @@ static int check_units(struct seed_sync *sync, const struct seed_manifest *m,
 			return -1;
 		if (strcmp(d->slot, unit->slot) != 0 || d->size != unit->size)
 			return seed_error_set(err, SEED_ERR_USAGE, "the manifest has other disks");
-		if (check_unit(sync, unit, d, err) < 0)
+		if (check_unit(sync, unit, d, events, err) < 0)
 			return seed_error_prefix(err, "disk %s", unit->slot);
 	}
 	return 0;
@@ -178,6 +196,8 @@ struct room {
 	uint64_t size;		/* of the disk */
 	bool shared;		/* recovery points may have parts of it too */
 	bool touched;		/* its times changed */
+	const struct seed_sync_unit *unit;
+	const struct seed_events *events;
 };
 
 static int allocate(struct room *room, int mode, uint64_t from, uint64_t to, struct seed_error *err)
@@ -225,6 +245,7 @@ static int reserve_run(void *arg, uint64_t index, uint64_t count,
 
 	if (!digests)
 		return 0;
+	show_walk(room->events, SEED_EVENT_PROGRESS, room->unit, MAKING_ROOM, index);
 	if (to > room->size)
 		to = room->size;
 	if (reserve_range(room, from, to, err) < 0)
@@ -232,10 +253,11 @@ static int reserve_run(void *arg, uint64_t index, uint64_t count,
 	return room->shared ? allocate(room, FALLOC_FL_UNSHARE_RANGE, from, to, err) : 0;
 }
 
-static int reserve_unit(struct seed_sync *sync, struct seed_sync_unit *unit, struct seed_error *err)
+static int reserve_unit(struct seed_sync *sync, struct seed_sync_unit *unit,
+			const struct seed_events *events, struct seed_error *err)
 {
 	SEED_AUTO(seed_fd_closep) int fd = -1;
-	struct room room = { .size = unit->size };
+	struct room room = { .size = unit->size, .unit = unit, .events = events };
 	int rc;
 
 	if (seed_path_open(&fd, unit->sink ? sync->dir : sync->replica->dir, unit->names.raw,
@@ -243,6 +265,7 @@ static int reserve_unit(struct seed_sync *sync, struct seed_sync_unit *unit, str
 		return -1;
 	room.fd = fd;
 	room.shared = !unit->sink && seed_path_exists(sync->replica->dir, "points");
+	show_walk(events, SEED_EVENT_PHASE, unit, MAKING_ROOM, 0);
 	rc = seed_sync_differ(unit->base, unit->next, reserve_run, &room, err);
 	if (rc == 0 || unit->sink || !room.touched)
 		return rc;
@@ -254,10 +277,11 @@ static int reserve_unit(struct seed_sync *sync, struct seed_sync_unit *unit, str
 	return seed_sync_unit_identify(unit, rc < 0 ? NULL : err) < 0 ? -1 : rc;
 }
 
-static int reserve_all(struct seed_sync *sync, struct seed_error *err)
+static int reserve_all(struct seed_sync *sync, const struct seed_events *events,
+		       struct seed_error *err)
 {
 	for (size_t i = 0; i < sync->count; i++)
-		if (reserve_unit(sync, &sync->units[i], err) < 0)
+		if (reserve_unit(sync, &sync->units[i], events, err) < 0)
 			return seed_error_prefix(err, "disk %s", sync->units[i].slot);
 	return 0;
 }
@@ -345,9 +369,9 @@ static int commit_sync(struct seed_sync *sync, const struct seed_sync_commit *co
 	const struct seed_replica_watch watch = { .events = commit->events };
 	uint64_t lost = 0;
 
-	if (check_units(sync, commit->manifest, err) < 0 ||
+	if (check_units(sync, commit->manifest, commit->events, err) < 0 ||
 	    write_side_files(sync, commit, err) < 0 || make_point(sync, commit, err) < 0 ||
-	    reserve_all(sync, err) < 0)
+	    reserve_all(sync, commit->events, err) < 0)
 		return -1;
 	sync->done = true;
 	if (close_sinks(sync, err) < 0 || write_record(sync, commit, err) < 0)

@@ -414,6 +414,8 @@ static int look_run(void *arg, uint64_t index, uint64_t count, const struct seed
 		    len != seed_grid_length(w->target->size, index + i))
 			w->target->lost_blocks++;
 	}
+	if (digests)
+		show_progress(w, end_of(w, index, count) - index * SEED_BLOCK_SIZE);
 	return 0;
 }
 
@@ -427,8 +429,11 @@ int seed_sync_check_disk(const struct seed_sync_target *target, const struct see
 
 	t.in_place = seed_path_exists(t.sync_dir, names->raw);
 	t.lost_blocks = 0;
-	if (buffer && open_lists(&w, names, err) == 0)
+	if (buffer && open_lists(&w, names, err) == 0 &&
+	    seed_sync_differ(w.base, w.next, count_run, &w, err) == 0) {
+		show_phase(&w, "looking at what arrived");
 		rc = seed_sync_differ(w.base, w.next, look_run, &w, err);
+	}
 	seed_list_close(w.base);
 	seed_list_close(w.next);
 	*at_hand = rc == 0 && t.lost_blocks == 0;

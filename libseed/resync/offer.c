@@ -52,13 +52,21 @@ void seed_offer_files_digest(struct seed_digest *out, const struct seed_vec *fil
 
 /* ---- writing ---- */
 
-static struct seed_json *runs_json(const struct seed_vec *runs)
+/* How many of a disk's runs are said when all disks have @total: as in a manifest, so that many
+ * disks in many pieces are no offer that is too long. */
+static size_t share(size_t runs, size_t total)
+{
+	return total <= SEED_MANIFEST_OWN_RUNS ? runs : runs * SEED_MANIFEST_OWN_RUNS / total;
+}
+
+/* @keep of the runs, spread evenly. */
+static struct seed_json *runs_json(const struct seed_vec *runs, size_t keep)
 {
 	struct seed_json *array = seed_json_new_array();
 
 	/* start, count, start, count, ...: a pair of brackets for each would cost as much again */
-	for (size_t i = 0; i < runs->count; i++) {
-		const struct seed_run *run = seed_vec_at(runs, i);
+	for (size_t i = 0; i < keep; i++) {
+		const struct seed_run *run = seed_vec_at(runs, i * runs->count / keep);
 
 		seed_json_append_uint(array, run->start);
 		seed_json_append_uint(array, run->count);
@@ -66,7 +74,7 @@ static struct seed_json *runs_json(const struct seed_vec *runs)
 	return array;
 }
 
-static struct seed_json *disk_json(const struct seed_offer_disk *d)
+static struct seed_json *disk_json(const struct seed_offer_disk *d, size_t own_total)
 {
 	struct seed_json *o = seed_json_new_object();
 
@@ -84,7 +92,7 @@ static struct seed_json *disk_json(const struct seed_offer_disk *d)
 		seed_json_set_text(o, "wwn", d->wwn);
 	seed_json_set_uint(o, "own_blocks", d->own_blocks);
 	seed_json_set_uint(o, "compared", d->compared);
-	seed_json_set(o, "own_runs", runs_json(&d->own_runs));
+	seed_json_set(o, "own_runs", runs_json(&d->own_runs, share(d->own_runs.count, own_total)));
 	return o;
 }
 
@@ -112,6 +120,7 @@ int seed_offer_sign(const struct seed_offer *offer, const struct seed_signing_ke
 		seed_doc_new(SEED_DOC_OFFER, seed_signing_key_public(key));
 	struct seed_json *disks = seed_json_new_array();
 	char nonce[NONCE_TEXT];
+	size_t own_total = 0;
 
 	seed_json_set_id(doc, "receiver", &offer->receiver);
 	seed_json_set_text(doc, "nonce", seed_hex(offer->nonce, SEED_NONCE_SIZE, nonce));
@@ -121,7 +130,10 @@ int seed_offer_sign(const struct seed_offer *offer, const struct seed_signing_ke
 	seed_json_set(doc, "lineage", seed_lineage_to_json(&offer->lineage));
 	seed_json_set_uint(doc, "generation", offer->generation);
 	for (size_t i = 0; i < offer->disks.count; i++)
-		seed_json_append(disks, disk_json(seed_vec_at(&offer->disks, i)));
+		own_total += ((struct seed_offer_disk *)seed_vec_at(&offer->disks, i))
+				     ->own_runs.count;
+	for (size_t i = 0; i < offer->disks.count; i++)
+		seed_json_append(disks, disk_json(seed_vec_at(&offer->disks, i), own_total));
 	seed_json_set(doc, "disks", disks);
 	seed_json_set(doc, "files", files_json(&offer->files));
 	if (seed_doc_sign(doc, key, SEED_DOC_OFFER, text, len, signature, err) < 0)

@@ -134,8 +134,12 @@ static const struct seed_replica_disk *own_disk(const struct seed_receiving *r, 
 static int begin_sync(struct seed_receiving *r, struct seed_error *err)
 {
 	struct seed_sync_disk disks[SEED_WIRE_DISKS_MAX];
+	const struct seed_replica_watch watch = {
+		.events = seed_session_relay(r->s, SEED_PHASE_PROVING),
+		.cancel = r->s->opt->cancel,
+	};
 
-	if (seed_sync_open(&r->sync, r->replica, r->s->opt->cancel, err) < 0)
+	if (seed_sync_open(&r->sync, r->replica, &watch, err) < 0)
 		return -1;
 	if (r->fill)
 		return seed_sync_begin_fill(r->sync, err);

@@ -23,6 +23,7 @@
 #define CHECKPOINT_BYTES (256u << 20)
 #define CHECKPOINT_MS 30000u
 #define BUCKETS 4096u
+#define TELL_MS 2000u
 
 struct wanted {
 	uint64_t index;
@@ -48,6 +49,7 @@ struct fetch {
 	bool gathered;			/* this replica is in the table of known blocks */
 	uint64_t unsafe;		/* bytes since the last checkpoint */
 	uint64_t checkpoint_ms;
+	uint64_t told_ms;		/* when the sender was told that we are at it */
 	uint64_t done;			/* blocks, for progress */
 };
 
@@ -360,6 +362,20 @@ static int take_arrived(struct fetch *t, struct seed_error *err)
 	return 0;
 }
 
+/* A sender that nobody asks for anything lets go after some hours, and much may lie here. Questions
+ * on their way are word enough. */
+static int tell_sender(struct fetch *t, struct seed_error *err)
+{
+	const struct seed_receiving *r = t->r;
+	uint64_t now = seed_clock_ms();
+
+	if (t->count || now - t->told_ms < TELL_MS)
+		return 0;
+	t->told_ms = now;
+	return seed_session_progress(r->s, SEED_PHASE_PROVING, t->done * SEED_BLOCK_SIZE,
+				     r->counts.changed * SEED_BLOCK_SIZE, err);
+}
+
 /* ---- the walk ---- */
 
 static int want(struct fetch *t, struct wanted *w, enum seed_block_kind base,
@@ -456,7 +472,7 @@ static int walk_disk(struct fetch *t, uint8_t disk, struct seed_error *err)
 
 		if (seed_cancelled(t->r->s->opt->cancel, err) < 0 ||
 		    seed_session_may_go_on(t->r->s, err) < 0 || take_arrived(t, err) < 0 ||
-		    fetch_later(t, err) < 0 ||
+		    fetch_later(t, err) < 0 || tell_sender(t, err) < 0 ||
 		    seed_list_diff_next(diff, &more, &w.index, &old, &w.digest, err) < 0)
 			return -1;
 		if (!more)
@@ -503,7 +519,7 @@ int seed_receiver_fetch(struct seed_receiving *r, struct seed_error *err)
 	if (!t)
 		return seed_error_sys(err, ENOMEM, "blocks");
 	t->r = r;
-	t->checkpoint_ms = seed_clock_ms();
+	t->checkpoint_ms = t->told_ms = seed_clock_ms();
 	t->buf = seed_buffer_new(SEED_BLOCK_SIZE, err);
 	if (t->buf)
 		rc = fetch_all(t, err);

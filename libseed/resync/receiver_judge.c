@@ -152,8 +152,7 @@ int seed_receiver_prove(struct seed_receiving *r, bool *rotten, struct seed_erro
 			continue;
 		proof = &r->disks[at].proof;
 		if (seed_replica_prove(proof, r->replica, i, &opt, err) < 0)
-			return seed_error_prefix(err, "replica %s: disk %s", r->replica->name,
-						 disk->slot);
+			return seed_error_prefix(err, "replica %s", r->replica->name);
 		if (proof->result == SEED_PROVED_EDITED)
 			return say_edited(r, disk, proof, err);
 		*rotten |= proof->result == SEED_PROVED_ROTTEN;

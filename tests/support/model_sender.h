@@ -25,6 +25,8 @@ struct model_sender {
 	struct frames out;
 	struct seed_msg_base asked;	/* the BASE that came */
 	unsigned int blocks_asked, blocks_sent, receipts, refusals;
+	bool needed;			/* NEED came */
+	unsigned int told;		/* PROGRESS that came behind it, before any REQUEST */
 	struct seed_error said;		/* REFUSE or FAIL that came last */
 	/* A frame is about to go: puts what goes instead with frames_put*(&m->out), returns true;
 	 * false: it goes as it is. */
@@ -282,6 +284,12 @@ static inline void model_sender_take(void *arg, uint8_t type, const uint8_t *dat
 		break;
 	case SEED_FRAME_REQUEST:
 		model_request(m, &f);
+		break;
+	case SEED_FRAME_NEED:
+		m->needed = true;
+		break;
+	case SEED_FRAME_PROGRESS:
+		m->told += m->needed && !m->blocks_asked;
 		break;
 	case SEED_FRAME_ARRIVED:
 		model_manifest(m);

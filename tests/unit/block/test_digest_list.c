@@ -195,6 +195,94 @@ static void a_run_in_pieces_is_found_once(void **state)
 	assert_int_equal(run.count, 499993);
 }
 
+/* Bytes that this process has asked the kernel for. */
+static uint64_t bytes_read(void)
+{
+	unsigned long long bytes = 0;
+	FILE *f = fopen("/proc/self/io", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "rchar: %llu", &bytes), 1);
+	fclose(f);
+	return bytes;
+}
+
+/* As a resync does with a source that changes while it is read, and with a disk that is filled up:
+ * a list of 16 TiB would be read through half a million times. */
+static void setting_behind_a_walk_does_not_begin_it_anew(void **state)
+{
+	enum { BLOCKS = 1 << 18, STEP = 512 };
+	enum seed_block_kind kinds[] = { SEED_BLOCK_DATA, SEED_BLOCK_ZERO, SEED_BLOCK_MISSING };
+
+	for (size_t k = 0; k < 3; k++) {
+		SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+		struct seed_digest d = digest_of(7);
+		struct seed_error err = { 0 };
+		struct seed_run run;
+		uint64_t before;
+
+		assert_ok(seed_list_create(&list, dir_of(state), "l", BLOCKS, &err), &err);
+		for (uint64_t at = 0; at < BLOCKS; at++)
+			assert_ok(seed_list_set(list, at, &d, 1, &err), &err);
+		before = bytes_read();
+		for (uint64_t at = 0; at < BLOCKS; at += STEP) {
+			d = kinds[k] == SEED_BLOCK_DATA ? digest_of(at) :
+			    kinds[k] == SEED_BLOCK_ZERO ? seed_digest_zero : seed_digest_missing;
+			if (at)
+				assert_ok(seed_list_set(list, at - STEP / 2, &d, 1, &err), &err);
+			assert_ok(seed_list_run(list, at, &run, &err), &err);
+			assert_int_equal(run.start, at);
+			assert_int_equal(run.count, BLOCKS - at);
+		}
+		assert_true(bytes_read() - before < 8u * BLOCKS * SEED_DIGEST_SIZE);
+	}
+}
+
+/* Runs are what an array has, however sets and questions mix. */
+static void runs_are_right_whatever_was_set_before(void **state)
+{
+	enum { BLOCKS = 48 };
+	SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
+	enum seed_block_kind mirror[BLOCKS] = { SEED_BLOCK_ZERO };
+	struct seed_error err = { 0 };
+	uint64_t seed = 11;
+
+	assert_ok(seed_list_create(&list, dir_of(state), "l", BLOCKS, &err), &err);
+	for (int n = 0; n < 200000; n++) {
+		uint64_t at = next_random(&seed) % BLOCKS, end;
+		size_t count = 1 + next_random(&seed) % 6;
+		struct seed_digest set[6];
+		struct seed_run run;
+
+		if (count > BLOCKS - at)
+			count = BLOCKS - at;
+		if (n % 3 == 0) {
+			for (size_t i = 0; i < count; i++) {
+				uint64_t kind = next_random(&seed) % 3;
+
+				set[i] = kind == 0 ? seed_digest_zero : kind == 1 ?
+					 seed_digest_missing : digest_of(kind);
+				mirror[at + i] = seed_digest_kind(&set[i]);
+			}
+			assert_ok(seed_list_set(list, at, set, count, &err), &err);
+		} else if (n % 3 == 1) {
+			enum seed_block_kind kind = next_random(&seed) % 2 ? SEED_BLOCK_ZERO :
+									     SEED_BLOCK_MISSING;
+
+			for (size_t i = 0; i < count; i++)
+				mirror[at + i] = kind;
+			assert_ok(seed_list_fill(list, at, count, kind, &err), &err);
+		}
+		at = next_random(&seed) % BLOCKS;
+		for (end = at; end < BLOCKS && mirror[end] == mirror[at];)
+			end++;
+		assert_ok(seed_list_run(list, at, &run, &err), &err);
+		assert_int_equal(run.start, at);
+		assert_int_equal(run.kind, mirror[at]);
+		assert_int_equal(run.count, end - at);
+	}
+}
+
 static void wrong_lengths_and_ranges_are_refused(void **state)
 {
 	SEED_AUTO(seed_list_closep) struct seed_list *list = NULL;
@@ -234,6 +322,8 @@ int main(void)
 		TEST(zeroes_that_are_set_stay_holes),
 		TEST(filling_with_zeroes_gives_room_back),
 		TEST(a_run_in_pieces_is_found_once),
+		TEST(setting_behind_a_walk_does_not_begin_it_anew),
+		TEST(runs_are_right_whatever_was_set_before),
 		TEST(wrong_lengths_and_ranges_are_refused),
 	};
 

@@ -62,6 +62,7 @@ static inline int begin_sync(struct seed_sync **out, struct seed_replica *r,
 
 /* Processors that applying may use. */
 static unsigned int sync_jobs;
+static const struct seed_events *sync_events;
 
 static inline int commit_sync(struct seed_sync *sync, const struct seed_manifest *m,
 			      const struct side *files, enum seed_proved *proved,
@@ -70,7 +71,7 @@ static inline int commit_sync(struct seed_sync *sync, const struct seed_manifest
 	struct seed_sync_file came[8];
 	struct seed_sync_commit commit = {
 		.manifest = m, .text = "{new}", .len = 5, .signature = "signed", .files = came,
-		.from = "hq", .jobs = sync_jobs,
+		.from = "hq", .jobs = sync_jobs, .events = sync_events,
 	};
 
 	for (; files && files[commit.file_count].role; commit.file_count++)

@@ -126,6 +126,36 @@ static void malformed_files_are_refused(void **state)
 
 /* Bit by bit, over all pairs of sets of eight blocks of which some are in neither: as sets, with the
  * fewest runs. */
+/* A replica that lost it is brought up to date all the same. */
+static void a_counted_list_that_is_lost_or_damaged_is_of_all_blocks(void **state)
+{
+	const struct tmpdir *dir = *state;
+	struct seed_replica_disk disk = { .slot = "vda", .size = 9 * SEED_BLOCK_SIZE + 1,
+					  .missing = "vda.missing", .missing_blocks = 2 };
+	const struct seed_run more = { 4, 1, SEED_BLOCK_MISSING };
+
+	for (int damaged = 0; damaged < 2; damaged++) {
+		SEED_AUTO(seed_vec_free) struct seed_vec runs = { 0 }, noted = { 0 };
+		struct seed_error err = { 0 };
+		const struct seed_run *run;
+
+		if (damaged)
+			tmpdir_put(dir, "vda.missing", "XMSEEDMS", 8);
+		disk.missing_blocks = 2;
+		assert_ok(seed_missing_of_disk(&runs, dir->fd, &disk, &err), &err);
+		assert_int_equal(runs.count, 1);
+		run = seed_vec_at(&runs, 0);
+		assert_true(run->start == 0 && run->count == 10);
+		assert_non_null(seed_vec_push(&noted, sizeof(more), &more));
+		assert_ok(seed_missing_note(dir->fd, &disk, &noted, &err), &err);
+		assert_int_equal(disk.missing_blocks, 10);
+		seed_vec_free(&runs);
+		assert_ok(seed_missing_read(&runs, dir->fd, "vda.missing", 10, &err), &err);
+		assert_int_equal(runs.count, 1);
+		assert_int_equal(unlinkat(dir->fd, "vda.missing", 0), 0);
+	}
+}
+
 static void set_runs(struct seed_vec *runs, unsigned int set)
 {
 	for (unsigned int i = 0; i < 8; i++) {
@@ -175,6 +205,7 @@ int main(void)
 		on_tmpdir(no_runs_is_no_file),
 		on_tmpdir(runs_that_touch_or_fall_are_not_written),
 		on_tmpdir(malformed_files_are_refused),
+		on_tmpdir(a_counted_list_that_is_lost_or_damaged_is_of_all_blocks),
 		cmocka_unit_test(merged_runs_are_the_union),
 	};
 

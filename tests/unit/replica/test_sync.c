@@ -81,6 +81,53 @@ static void several_threads_make_the_same_state(void **state)
 	seed_manifest_clear(&n);
 }
 
+static const char *const steps[] = { "reading what had arrived", "looking at what arrived",
+				     "making room", "applying", "reading back", "finishing" };
+static unsigned int shown[6];
+
+static void count_steps(void *arg, const struct seed_event *e)
+{
+	(void)arg;
+	for (size_t i = 0; e->kind == SEED_EVENT_PROGRESS && i < 6; i++)
+		shown[i] += strcmp(e->phase, steps[i]) == 0 && e->done <= e->total;
+}
+
+/* Each of them takes hours where a disk is large, and a peer that hears nothing lets go. */
+static void long_steps_say_how_far_they_are(void **state)
+{
+	const struct tmpdir *dir = *state;
+	const struct seed_events events = { .report = count_steps };
+	const struct seed_replica_watch watch = { .events = &events };
+	struct seed_replica *r = old_replica(dir->fd);
+	struct seed_manifest m = new_manifest(2);
+	struct seed_sync *sync = NULL;
+	enum seed_proved proved[4];
+	struct seed_error err = { 0 };
+
+	must(begin_sync(&sync, r, after, &err), &err);
+	for (int i = 0; i < 40; i++) {
+		uint8_t data[SEED_BLOCK_SIZE];
+		struct seed_digest digest = block_digest((char)('1' + i), SEED_BLOCK_SIZE);
+
+		fill_block(data, (char)('1' + i));
+		must(seed_journal_add(seed_sync_journal(sync), &digest, data, SEED_BLOCK_SIZE,
+				      &err), &err);
+	}
+	seed_sync_close(sync);
+	memset(shown, 0, sizeof(shown));
+	must(seed_sync_open(&sync, r, &watch, &err), &err);
+	assert_in_range(shown[0], 1, 40);
+	seed_sync_close(sync);
+	sync_events = &events;
+	assert_true(sync_to(r, &m, after, new_files, proved, &err) >= 0);
+	sync_events = NULL;
+	for (size_t i = 1; i < 5; i++)
+		assert_true(shown[i] > 0);
+	assert_true(is_new(r));
+	seed_replica_close(r);
+	seed_manifest_clear(&m);
+}
+
 static void zeroes_become_holes_again(void **state)
 {
 	const struct tmpdir *dir = *state;
@@ -488,6 +535,41 @@ static void a_damaged_journal_does_not_keep_a_replica_half_way(void **state)
 	seed_manifest_clear(&o);
 }
 
+/* Zeroes where the header was: a sector that was lost. What lies behind them is sound. */
+static void a_lost_header_does_not_cost_what_arrived(void **state)
+{
+	const struct tmpdir *dir = *state;
+	static const struct disk_of old[] = { { "vda", "A.......................", 0 }, { 0 } };
+	static const struct disk_of new[] = { { "vda", "AC....................BD", 0 }, { 0 } };
+	struct seed_manifest m = manifest_with(1, old), n = manifest_with(2, new);
+	struct seed_replica *r = replica_with(dir->fd, &m, old);
+	struct seed_sync *sync = NULL;
+	struct rlimit whole, limit;
+	enum seed_proved proved[1];
+	struct seed_error err = { 0 };
+	char zeroes[64] = { 0 };
+	int fd;
+
+	must(begin_sync(&sync, r, new, &err), &err);
+	assert_int_equal(feed_disk(sync, 0, &new[0], &err), 3);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+	limit = (struct rlimit){ 1000000, whole.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_fails(commit_sync(sync, &n, NULL, proved, &err), &err, SEED_ERR_MEDIUM);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+	seed_sync_close(sync);
+	fd = openat(r->dir, "sync/journal", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, zeroes, sizeof(zeroes), 0), sizeof(zeroes));
+	close(fd);
+	r = reopen(dir->fd, r);
+	assert_int_equal(r->state, SEED_REPLICA_CURRENT);
+	assert_true(disks_are(r, new));
+	seed_replica_close(r);
+	seed_manifest_clear(&m);
+	seed_manifest_clear(&n);
+}
+
 /* The same, but nothing was written to the disks yet, as their stamps show: the old state stands. */
 static void a_record_without_its_blocks_is_taken_back(void **state)
 {
@@ -662,6 +744,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		on_tmpdir(a_replica_becomes_the_new_state),
 		on_tmpdir(several_threads_make_the_same_state),
+		on_tmpdir(long_steps_say_how_far_they_are),
 		on_tmpdir(zeroes_become_holes_again),
 		on_tmpdir(what_arrived_before_a_cut_does_not_come_again),
 		on_tmpdir(a_first_seed_goes_on_when_the_source_moved_on),
@@ -675,6 +758,7 @@ int main(void)
 		on_tmpdir(a_commit_that_fails_half_way_is_finished_later),
 		on_tmpdir(what_a_rotten_journal_does_not_give_is_missing),
 		on_tmpdir(a_damaged_journal_does_not_keep_a_replica_half_way),
+		on_tmpdir(a_lost_header_does_not_cost_what_arrived),
 		on_tmpdir(a_record_without_its_blocks_is_taken_back),
 		on_tmpdir(an_incomplete_replica_is_filled),
 		on_tmpdir(an_abort_leaves_the_old_replica_alone),

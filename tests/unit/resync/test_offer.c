@@ -267,9 +267,39 @@ static void the_digest_of_files_is_of_role_length_and_bytes_in_order(void **stat
 	assert_false(seed_digest_equal(&all, &other));
 }
 
+/* A VM of many large disks, each in as many pieces as are kept. */
+static void many_disks_in_many_pieces_are_no_offer_too_long(void **state)
+{
+	enum { DISKS = 16 };
+	SEED_AUTO(seed_offer_clear) struct seed_offer o = { 0 }, out = { 0 };
+	struct seed_error err = { 0 };
+	size_t sum = 0;
+
+	(void)state;
+	fill(&o);
+	for (int i = 0; i < DISKS; i++) {
+		struct seed_offer_disk d = { .size = (uint64_t)16 << 40, .sector_size = 512,
+					     .own_blocks = 5u * SEED_MANIFEST_RUNS_MAX };
+
+		snprintf(d.slot, sizeof(d.slot), "x%d", i);
+		for (uint64_t k = 0; k < SEED_MANIFEST_RUNS_MAX; k++)
+			add_run(&d, ((uint64_t)1 << 27) + 8000 * k, 5);
+		assert_non_null(seed_vec_push(&o.disks, sizeof(d), &d));
+	}
+	assert_ok(pass(&o, &out, &err), &err);
+	assert_int_equal(out.disks.count, DISKS + 2);
+	for (size_t i = 0; i < out.disks.count; i++)
+		sum += disk(&out, i)->own_runs.count;
+	assert_in_range(sum, SEED_MANIFEST_OWN_RUNS - 2 * DISKS, SEED_MANIFEST_OWN_RUNS);
+	assert_int_equal(disk(&out, DISKS + 1)->own_blocks, 5u * SEED_MANIFEST_RUNS_MAX);
+	assert_in_range(disk(&out, DISKS + 1)->own_runs.count, SEED_MANIFEST_OWN_RUNS / DISKS - 2,
+			SEED_MANIFEST_OWN_RUNS / DISKS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_disks_in_many_pieces_are_no_offer_too_long),
 		cmocka_unit_test(every_field_makes_the_round),
 		cmocka_unit_test(bounds_are_kept),
 		cmocka_unit_test(other_bytes_and_keys_are_not_believed),

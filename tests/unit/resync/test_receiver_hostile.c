@@ -3,6 +3,8 @@
  * A sender that is trusted, and hostile: each of its lies is a named error, the replica stays as it
  * was, opens, and the next honest run brings it up to date.
  */
+#include <unistd.h>
+
 #include "hostile.h"
 
 static const struct content other = { { "ABC.DEF", "Q" }, { 1000, 4000 } };
@@ -28,6 +30,33 @@ static void an_honest_sender_is_served_by_changes_and_by_the_tree(void **state)
 static void changes_bring_the_same_as_the_tree(void **state)
 {
 	honest_run_works(*state);
+}
+
+static bool take_long(void *arg)
+{
+	bool *late = arg;
+
+	if (!*late)
+		usleep(2100 * 1000);
+	*late = true;
+	return true;
+}
+
+/* A sender that hears nothing but that we are alive lets go after some hours. */
+static void a_sender_that_is_not_asked_is_told_that_we_are_at_it(void **state)
+{
+	struct place *p = *state;
+	struct model_sender m = model(p, NULL);
+	void *dir = p->opt.arg;
+	bool late = false;
+
+	p->opt.may_go_on = take_long;
+	p->opt.arg = &late;
+	assert_int_equal(run(p, &m), 0);
+	p->opt.may_go_on = NULL;
+	p->opt.arg = dir;
+	assert_int_equal(p->vm.result, SEED_RESYNC_SYNCED);
+	assert_int_equal(m.told, 1);
 }
 
 /* ---- blocks ---- */
@@ -386,6 +415,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_honest_sender_is_served_by_changes_and_by_the_tree),
 		T(changes_bring_the_same_as_the_tree),
+		T(a_sender_that_is_not_asked_is_told_that_we_are_at_it),
 		T(blocks_that_nobody_asked_for_are_refused),
 		T(blocks_in_another_order_are_refused),
 		T(a_whole_block_with_another_digest_is_refused),
