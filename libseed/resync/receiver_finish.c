@@ -224,9 +224,9 @@ static int prove_filled(struct seed_receiving *r, struct seed_error *err)
 
 		if (rc == 0 && proof.differ_blocks)
 			rc = seed_error_set(err, SEED_ERR_BUSY,
-					    "disk %s: %llu blocks were written to by somebody while others "
-					    "came: 'vmseed adopt %s --discard-changes' at %s, then "
-					    "resync again",
+					    "disk %s: %llu blocks were written to by somebody "
+					    "while others came: 'vmseed adopt %s "
+					    "--discard-changes' at %s, then resync again",
 					    disk->slot, (unsigned long long)proof.differ_blocks,
 					    r->replica->name, r->s->opt->own->name);
 		seed_proof_clear(&proof);
