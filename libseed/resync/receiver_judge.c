@@ -133,7 +133,7 @@ static int64_t head_disk(const struct seed_receiving *r, const char *slot)
 int seed_receiver_prove(struct seed_receiving *r, bool *rotten, struct seed_error *err)
 {
 	const struct seed_proof_options opt = {
-		.paranoid = r->s->opt->paranoid,
+		.paranoid = r->s->opt->paranoid || r->head.flags & SEED_WANT_PARANOID,
 		.pool = r->s->pool,
 		.depth = r->s->depth,
 		.events = seed_session_relay(r->s, SEED_PHASE_PROVING),

@@ -31,7 +31,8 @@ struct seed_resync_options {
 	bool over_wire;			/* a VM without a replica is sent whole */
 	bool final;			/* a planned switch-over: the source signs nothing after
 					 * it */
-	bool paranoid;			/* read whole what is proven unchanged */
+	bool paranoid;			/* read whole what is proven unchanged; the peer is asked
+					 * to do so, too */
 	unsigned int keep;		/* recovery points to keep; 0: as it is */
 	unsigned int retries;		/* connections made anew after one broke; 0: none */
 	uint64_t limit;			/* bytes a second from sender to receiver; 0: none */

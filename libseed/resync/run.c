@@ -114,8 +114,7 @@ static struct seed_resync_vm *vm_at(const struct run *run, size_t i)
 static int pull_vm(struct seed_session *s, struct seed_resync_vm *vm, struct seed_error *err)
 {
 	struct seed_msg_want want = {
-		.flags = (uint8_t)((s->opt->over_wire ? SEED_WANT_OVER_WIRE : 0) |
-				   (s->opt->final ? SEED_WANT_FINAL : 0)),
+		.flags = seed_session_flags(s),
 		.limit = s->opt->limit,
 	};
 	char uuid[SEED_UUID_TEXT];

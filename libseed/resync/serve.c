@@ -122,6 +122,7 @@ static int serve_want(struct seed_session *s, struct seed_frame *f, struct seed_
 	seed_channel_limit(s->ch, want.limit);
 	opt.over_wire = want.flags & SEED_WANT_OVER_WIRE;
 	opt.final = want.flags & SEED_WANT_FINAL;
+	opt.paranoid = want.flags & SEED_WANT_PARANOID;
 	s->opt = &opt;
 	rc = seed_sender_vm(s, def, &vm, err);
 	s->opt = usual;

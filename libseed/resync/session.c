@@ -31,6 +31,13 @@ int seed_session_send(struct seed_session *s, uint8_t type, struct seed_buf *buf
 	return rc;
 }
 
+uint8_t seed_session_flags(const struct seed_session *s)
+{
+	return (uint8_t)((s->opt->over_wire ? SEED_WANT_OVER_WIRE : 0) |
+			 (s->opt->final ? SEED_WANT_FINAL : 0) |
+			 (s->opt->paranoid ? SEED_WANT_PARANOID : 0));
+}
+
 const char *seed_session_peer_name(const struct seed_session *s)
 {
 	return s->peer ? s->peer->name : "the other end";

@@ -69,6 +69,8 @@ int seed_session_show_progress(struct seed_session *s, const struct seed_frame *
 			       struct seed_error *err);
 int seed_session_show_note(struct seed_session *s, const struct seed_frame *f,
 			   struct seed_error *err);
+/* What WANT or HEAD tells the peer of our options: SEED_WANT_ flags. */
+uint8_t seed_session_flags(const struct seed_session *s);
 /* Its name here; before its proof "the other end". */
 const char *seed_session_peer_name(const struct seed_session *s);
 /* A HEAD crosses: the NOTEs of the next VM begin. */

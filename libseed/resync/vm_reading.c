@@ -227,8 +227,7 @@ int seed_vm_reading_head(const struct seed_vm_reading *r, struct seed_session *s
 	*out = (struct seed_msg_head){
 		.origin = r->kept->origin,
 		.uuid = r->kept->uuid,
-		.flags = (uint8_t)((s->opt->over_wire ? SEED_WANT_OVER_WIRE : 0) |
-				   (s->opt->final ? SEED_WANT_FINAL : 0)),
+		.flags = seed_session_flags(s),
 		.keep = (uint16_t)(s->opt->keep < UINT16_MAX ? s->opt->keep : UINT16_MAX),
 		.disk_count = (uint32_t)r->disks.count,
 	};

@@ -147,7 +147,7 @@ int seed_msg_hello_get(struct seed_msg_hello *m, const struct seed_frame *f,
 
 /* ---- WANT ---- */
 
-#define WANT_FLAGS (SEED_WANT_OVER_WIRE | SEED_WANT_FINAL)
+#define WANT_FLAGS (SEED_WANT_OVER_WIRE | SEED_WANT_FINAL | SEED_WANT_PARANOID)
 
 int seed_msg_want_put(struct seed_buf *out, const struct seed_msg_want *m, struct seed_error *err)
 {

@@ -64,6 +64,8 @@ int seed_msg_hello_get(struct seed_msg_hello *m, const struct seed_frame *f,
 
 #define SEED_WANT_OVER_WIRE 1u		/* flags: a VM without a replica is wanted whole */
 #define SEED_WANT_FINAL 2u		/* the last one before a planned switch-over */
+#define SEED_WANT_PARANOID 4u		/* who takes it reads whole what it holds proven unchanged:
+					 * of WANT the VM's disks, of HEAD the replica's */
 /* Bytes a second: below it a full frame does not cross before it counts as a dead link, and who
  * asks for one byte a second would hold the source for ever. */
 #define SEED_WIRE_LIMIT_MIN (16u << 10)

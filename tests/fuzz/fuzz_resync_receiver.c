@@ -140,7 +140,7 @@ static void tune_head(struct model_sender *m, struct seed_msg_head *head)
 	case 3: head->disks[0].root.bytes[0] ^= 1; break;
 	case 4: snprintf(head->disks[1].slot, sizeof(head->disks[1].slot), "vdz"); break;
 	case 5: head->files.bytes[0] ^= 1; break;
-	case 6: head->flags |= SEED_WANT_FINAL; break;
+	case 6: head->flags |= SEED_WANT_FINAL | SEED_WANT_PARANOID; break;
 	default: break;
 	}
 }

@@ -76,6 +76,17 @@ cmp "$tmp/vm.xml" "$dr/$uuid/file-0000" || fail 'the definition is another'
 resync
 is 'd["vms"][0]["result"] == "current" and d["vms"][0]["generation"] == 1'
 
+# What has rotten there is seen when it is asked to read, and comes anew.
+printf 'rot' | dd of="$dr/$uuid/vda.raw" bs=1 seek=70000 conv=notrunc 2>/dev/null
+resync
+is 'd["vms"][0]["result"] == "current"'
+resync --paranoid
+is 'd["vms"][0]["result"] == "synced" and d["vms"][0]["generation"] == 1'
+is 'd["vms"][0]["fetched_blocks"] == 1'
+same
+resync --paranoid
+is 'd["vms"][0]["result"] == "current"'
+
 # A few blocks, of which pieces cross; by the changes, then by the tree.
 for descends in '' 1; do
 	write vda 0 1 100 $((200 + ${descends:-0})) 305

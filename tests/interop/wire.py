@@ -249,7 +249,7 @@ def take_part(t):
 
 
 def take_head(t):
-    m = {"origin": t.bytes(16).hex(), "uuid": t.bytes(16), "flags": t.below(1, 3, "flags")}
+    m = {"origin": t.bytes(16).hex(), "uuid": t.bytes(16), "flags": t.below(1, 7, "flags")}
     count = t.below(1, 64, "disks")
     m |= {"keep": t.uint(2), "files": t.bytes(32), "name": t.text(255), "disks": []}
     need(count, "a VM without disks")
@@ -308,7 +308,7 @@ TAKES = {
     "HELLO": lambda t: {"site": t.bytes(16).hex(), "nonce": t.bytes(32),
                         "sender": t.below(1, 1, "part"), "caller": t.below(1, 1, "caller"),
                         "": t.zero(6)},
-    "WANT": lambda t: {"flags": t.below(1, 3, "flags"), "": t.zero(7), "limit": t.uint(8),
+    "WANT": lambda t: {"flags": t.below(1, 7, "flags"), "": t.zero(7), "limit": t.uint(8),
                        "name": t.text(255)},
     "HEAD": take_head,
     "MORE": lambda t: {},

@@ -102,7 +102,8 @@ static void hello(void **state)
 
 static void want(void **state)
 {
-	struct seed_msg_want m = { .flags = SEED_WANT_FINAL, .limit = UINT64_MAX, .name = "w\xc3\xa4" };
+	struct seed_msg_want m = { .flags = SEED_WANT_FINAL | SEED_WANT_PARANOID,
+				   .limit = UINT64_MAX, .name = "w\xc3\xa4" };
 	struct seed_msg_want out;
 	struct seed_buf buf = { 0 };
 	struct seed_error err = { 0 };
@@ -112,7 +113,7 @@ static void want(void **state)
 	assert_ok(get(get_want, &out, SEED_FRAME_WANT, buf.data, buf.len, &err), &err);
 	assert_true(out.flags == m.flags && out.limit == m.limit && strcmp(out.name, m.name) == 0);
 	only_whole(get_want, &out, SEED_FRAME_WANT, &buf);
-	bad_byte(get_want, &out, SEED_FRAME_WANT, &buf, 0, 4);		/* a flag of tomorrow */
+	bad_byte(get_want, &out, SEED_FRAME_WANT, &buf, 0, 8);		/* a flag of tomorrow */
 	bad_byte(get_want, &out, SEED_FRAME_WANT, &buf, 1, 1);
 	bad_byte(get_want, &out, SEED_FRAME_WANT, &buf, 17, 0);		/* NUL */
 	bad_byte(get_want, &out, SEED_FRAME_WANT, &buf, 18, 'x');	/* no UTF-8 */
@@ -138,6 +139,7 @@ static void head(void **state)
 	(void)state;
 	assert_true(m && out);
 	m->uuid.bytes[0] = 7;
+	m->flags = SEED_WANT_OVER_WIRE | SEED_WANT_FINAL | SEED_WANT_PARANOID;
 	m->keep = 300;
 	m->disk_count = SEED_WIRE_DISKS_MAX;
 	strcpy(m->name, "web");
@@ -152,7 +154,7 @@ static void head(void **state)
 	assert_ok(get(get_head, out, SEED_FRAME_HEAD, buf.data, buf.len, &err), &err);
 	assert_memory_equal(out, m, sizeof(*m));
 	refused(get_head, out, SEED_FRAME_HEAD, buf.data, buf.len - 1);
-	bad_byte(get_head, out, SEED_FRAME_HEAD, &buf, 32, 4);
+	bad_byte(get_head, out, SEED_FRAME_HEAD, &buf, 32, 8);
 	bad_byte(get_head, out, SEED_FRAME_HEAD, &buf, 33, SEED_WIRE_DISKS_MAX + 1);
 	bad_byte(get_head, out, SEED_FRAME_HEAD, &buf, 33, SEED_WIRE_DISKS_MAX - 1);
 	disk = 36 + 32 + 1 + 3;
