@@ -366,19 +366,47 @@ static int show(struct cli *cli, const struct seed_export *x, const struct expor
 
 /* ---- doing ---- */
 
-/* By this run. */
-static bool was_written(const struct seed_medium *medium, const struct seed_export *x)
+static bool has_volume(const struct seed_medium *medium, const struct seed_export *x)
 {
 	for (size_t i = 0; i < x->volumes.count; i++) {
 		const struct seed_export_volume *v = seed_vec_at(&x->volumes, i);
 
 		if (seed_id_equal(&v->medium, &medium->id))
-			return v->added_bytes > 0;
+			return v->present;
 	}
 	return false;
 }
 
-/* Behind the commit: the seeds exist, whether this can be written or not. */
+/* One that was filled was let go, so that it could be unmounted; it may be there all the same. */
+static struct seed_medium *look_again(struct cli *cli, const struct seed_medium *medium)
+{
+	struct seed_medium *again = NULL;
+	const struct seed_trust *trust;
+
+	if (cli_trust(cli, &trust, NULL) < 0 ||
+	    seed_medium_open(&again, medium->path, trust, NULL) < 0)
+		return NULL;
+	if (!seed_id_equal(&again->id, &medium->id)) {
+		seed_medium_close(again);
+		return NULL;
+	}
+	return again;
+}
+
+static void note_on(struct cli *cli, struct seed_medium *medium, const struct seed_export *x,
+		    const struct seed_vec *seeds, enum seed_custody_verdict verdict)
+{
+	struct seed_medium *again = NULL;
+
+	if (!has_volume(medium, x) || (medium->root < 0 && !(again = look_again(cli, medium))))
+		return;
+	custody_note_export(cli, again ? again : medium, &x->set, seeds, verdict);
+	seed_medium_close(again);
+}
+
+/* Behind the commit: the seeds exist, whether this can be written or not. On every volume at hand,
+ * and not only on those that this run wrote to: one that was cut short may have left them
+ * without. */
 static void note_custody(struct cli *cli, const struct seed_vec *media, const struct seed_export *x)
 {
 	enum seed_custody_verdict verdict = SEED_CUSTODY_OK;
@@ -392,12 +420,8 @@ static void note_custody(struct cli *cli, const struct seed_vec *media, const st
 		else if (!seed_vec_push(&seeds, sizeof(vm->seed), &vm->seed))
 			return;
 	}
-	for (size_t i = 0; i < media->count; i++) {
-		struct seed_medium *medium = *(struct seed_medium **)seed_vec_at(media, i);
-
-		if (was_written(medium, x))
-			custody_note_export(cli, medium, &x->set, &seeds, verdict);
-	}
+	for (size_t i = 0; i < media->count; i++)
+		note_on(cli, *(struct seed_medium **)seed_vec_at(media, i), x, &seeds, verdict);
 }
 
 /* With --wait what is not mounted yet may come later; one medium must be there. */
