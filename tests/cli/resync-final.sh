@@ -55,6 +55,9 @@ for vm in mail dns; do
 	says "Would take back $vm" vmseed --home "$hq" promote --force -n "$vm"
 	cmp "$record" "$tmp/record"
 	[ "$vm" = mail ] || run vmseed --home "$dr" promote dns
+	run vmseed --home "$hq" promote --force -n --json "$vm"
+	[ "$(json '[d["replica"], d["captured"], d["disks"], d["dry_run"]]' <"$tmp/out")" = \
+		'[null, null, [], true]' ] || fail 'no such summary'
 	says "Took back $vm at generation 1" vmseed --home "$hq" promote --force "$vm"
 	grep -q 'resync --to' "$tmp/out" || fail 'it does not say what comes next'
 	[ "$(json '[d.get("handed_over"), d.get("final"), len(d["lineage"])]' <"$record")" = '[null, null, 2]' ] ||
