@@ -47,7 +47,47 @@ static int print_json(const struct cli *cli, const struct seed_adopted *a,
 	return out_json_print(doc, err);
 }
 
-static void print_text(const struct cli *cli, const struct seed_adopted *a)
+/* Signed history that nobody will follow is never lost without a word. */
+static void print_given_up(const struct cli *cli, const struct seed_adopted *a)
+{
+	if (!a->discard)
+		return;
+	printf("What this site signed of it after the other one forked off %s given up",
+	       cli->dry_run ? "would be" : "is");
+	if (a->acknowledged == 0 || a->acknowledged >= a->generation)
+		printf(", up to generation %" PRIu64, a->generation);
+	else if (a->acknowledged + 1 == a->generation)
+		printf(": generation %" PRIu64, a->generation);
+	else
+		printf(": generations %" PRIu64 " to %" PRIu64, a->acknowledged + 1, a->generation);
+	printf(".\nThe next resync replaces it.\n");
+}
+
+static void print_changes(const struct cli *cli, const struct seed_adopted *a)
+{
+	char size[32];
+
+	if (a->changed_blocks)
+		printf("%" PRIu64 " block%s (%s) written after the last sync %s.\n",
+		       a->changed_blocks, a->changed_blocks == 1 ? "" : "s",
+		       seed_size_text(a->changed_bytes, size),
+		       cli->dry_run ? "would be given up" : "are given up");
+	else if (a->doubted)
+		printf("What was exported after generation %" PRIu64
+		       ", the last that was acknowledged, %s given up.\n",
+		       a->acknowledged, cli->dry_run ? "would be" : "is");
+	else if (a->unsent)
+		printf("What no other site got of it %s given up.\n",
+		       cli->dry_run ? "would be" : "is");
+	else if (a->unknown)
+		printf("Nothing was written after the last export. No receipt says whether that "
+		       "arrived: should\nthe other site have gone on from an earlier generation, "
+		       "the next resync is refused as split\nbrain, and replaces nothing.\n");
+	else
+		printf("Nothing was written after the last sync.\n");
+}
+
+static void print_text(const struct cli *cli, const struct seed_adopted *a, bool in_place)
 {
 	static const char *const disks[] = {
 		[SEED_ADOPTED_STAYED] = "its disks stay where they are",
@@ -81,21 +121,17 @@ static void print_text(const struct cli *cli, const struct seed_adopted *a)
 		printf("%s is adopted already: replica %s, a candidate at generation %" PRIu64
 		       ".\n",
 		       name, a->folder, a->generation);
+		if (in_place && a->copied)
+			printf("It was adopted as a copy: --in-place moved nothing, and the disks "
+			       "are where they were.\n");
+		print_given_up(cli, a);
 		return;
 	}
 	printf("%s %s at generation %" PRIu64 " as replica %s: %s.\n",
 	       cli->dry_run ? "Would adopt" : "Adopted", name, a->generation, a->folder,
 	       disks[a->how]);
-	if (a->changed_blocks)
-		printf("%" PRIu64 " block%s (%s) written after the last sync %s.\n",
-		       a->changed_blocks, a->changed_blocks == 1 ? "" : "s",
-		       seed_size_text(a->changed_bytes, size),
-		       cli->dry_run ? "would be given up" : "are given up");
-	else if (a->unsent)
-		printf("What no other site got of it %s given up.\n",
-		       cli->dry_run ? "would be" : "is");
-	else
-		printf("Nothing was written after the last sync.\n");
+	print_changes(cli, a);
+	print_given_up(cli, a);
 	if (!cli->dry_run)
 		printf("\nNext: 'vmseed resync' at the site that goes on with it proves the "
 		       "candidate and brings the\n"
@@ -104,7 +140,8 @@ static void print_text(const struct cli *cli, const struct seed_adopted *a)
 }
 
 /* What was counted is shown also when it is the reason for the refusal. */
-static int conclude(struct cli *cli, const struct seed_adopted *a, int rc, struct seed_error *err)
+static int conclude(struct cli *cli, const struct seed_adopted *a, bool in_place, int rc,
+		    struct seed_error *err)
 {
 	struct seed_error shown = { 0 };
 
@@ -113,7 +150,7 @@ static int conclude(struct cli *cli, const struct seed_adopted *a, int rc, struc
 		return -1;
 	if (!cli->json) {
 		if (rc == 0)
-			print_text(cli, a);
+			print_text(cli, a, in_place);
 		return rc;
 	}
 	if (print_json(cli, a, rc < 0 ? err : &shown, &shown) < 0 && rc == 0) {
@@ -140,7 +177,7 @@ static int adopt_vm(struct cli *cli, const char *arg, const char *uuid_text,
 	if (seed_vmdef_read(&def, arg, uuid_text ? &uuid : NULL, err) < 0)
 		return -1;
 	rc = seed_adopt_vm(&adopted, def, opt, err);
-	return conclude(cli, &adopted, rc, err) < 0 ? cli_named(err) : 0;
+	return conclude(cli, &adopted, opt->in_place, rc, err) < 0 ? cli_named(err) : 0;
 }
 
 static int adopt_replica(struct cli *cli, const char *name, const struct seed_adopt_options *opt,
@@ -164,7 +201,7 @@ static int adopt_replica(struct cli *cli, const char *name, const struct seed_ad
 		return -1;
 	}
 	rc = seed_adopt_replica(&adopted, folder, opt, err);
-	return conclude(cli, &adopted, rc, err) < 0 ? cli_named(err) : 0;
+	return conclude(cli, &adopted, opt->in_place, rc, err) < 0 ? cli_named(err) : 0;
 }
 
 static int run(struct cli *cli, const char *arg, const char *uuid, const char *follow,

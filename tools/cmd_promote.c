@@ -10,9 +10,11 @@
 #include "base/vec.h"
 #include "commands.h"
 #include "handover/promote.h"
+#include "handover/take_back.h"
 #include "out.h"
 #include "replica/find.h"
 #include "replica/home_store.h"
+#include "vm_arg.h"
 
 static int disk_path(const char *store, const struct seed_replica *r,
 		     const struct seed_replica_disk *disk, struct seed_buf *out,
@@ -90,6 +92,76 @@ static int print_text(const struct cli *cli, const struct seed_promoted *p, cons
 	return 0;
 }
 
+/* ---- a VM of this site that was handed over ---- */
+
+static int print_taken_json(const struct cli *cli, const struct seed_taken_back *t,
+			    const char *name, struct seed_error *err)
+{
+	struct seed_json *doc = out_json_new("promote");
+
+	out_json_name(doc, "name", name);
+	seed_json_set_null(doc, "replica");
+	seed_json_set_uuid(doc, "uuid", &t->uuid);
+	seed_json_set_id(doc, "site", &t->site);
+	seed_json_set_uint(doc, "generation", t->generation);
+	seed_json_set_null(doc, "captured");
+	if (cli->dry_run)
+		seed_json_set_null(doc, "timeline");
+	else
+		seed_json_set_id(doc, "timeline", &t->timeline);
+	seed_json_set_id(doc, "forked_from", &t->parent);
+	seed_json_set_bool(doc, "already", t->already);
+	seed_json_set_bool(doc, "dry_run", cli->dry_run);
+	seed_json_set(doc, "disks", seed_json_new_array());
+	return out_json_print(doc, err);
+}
+
+static void print_taken_text(const struct cli *cli, const struct seed_taken_back *t,
+			     const char *raw_name)
+{
+	char buf[SEED_QUOTED];
+	const char *name = out_name(raw_name, buf, sizeof(buf));
+
+	if (t->already)
+		printf("%s is taken back already, since generation %" PRIu64 ".\n", name,
+		       t->generation);
+	else
+		printf("%s %s at generation %" PRIu64 ": this site %s its history.\n",
+		       cli->dry_run ? "Would take back" : "Took back", name, t->generation,
+		       cli->dry_run ? "would go on with" : "goes on with");
+	printf("Its disks are where they were.\n");
+	if (!cli->dry_run)
+		printf("\nNext: start it here, never at both sites. 'vmseed resync --to SITE %s' or "
+		       "'vmseed export'\nkeeps the replica at the other site current again. Where "
+		       "that site promoted it, this is split\nbrain: the next resync says so and "
+		       "changes nothing.\n",
+		       name);
+}
+
+/* No replica has that name. *@found: a VM that this site sends does. */
+static int run_taken(struct cli *cli, const char *text, int store,
+		     const struct seed_promote_options *promote, bool *found, struct seed_error *err)
+{
+	struct seed_take_back_options opt = { .home = promote->home, .store = store,
+					      .own = promote->own, .force = promote->force,
+					      .dry_run = promote->dry_run };
+	SEED_AUTO(seed_freep) char *name = NULL;
+	struct seed_taken_back taken;
+	struct seed_id uuid;
+
+	if (vm_arg_record(cli, text, &uuid, &name, found, err) < 0)
+		return -1;
+	if (!*found)
+		return 0;
+	opt.vm_name = name;
+	if (seed_take_back(&taken, &uuid, &opt, err) < 0)
+		return cli_named(err);
+	if (cli->json)
+		return print_taken_json(cli, &taken, name, err);
+	print_taken_text(cli, &taken, name);
+	return 0;
+}
+
 static int run(struct cli *cli, const char *name, bool force, struct seed_error *err)
 {
 	SEED_AUTO(seed_promoted_clear) struct seed_promoted promoted = { 0 };
@@ -98,12 +170,24 @@ static int run(struct cli *cli, const char *name, bool force, struct seed_error 
 	SEED_AUTO(seed_fd_closep) int store = -1;
 	SEED_AUTO(seed_freep) char *path = NULL;
 	char folder[SEED_REPLICA_NAME];
+	struct seed_error why = { 0 };
+	bool found = false;
 
 	if (cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &opt.own, err) < 0)
 		return -1;
 	if (seed_store_open(&store, opt.home, NULL, false, &path, err) < 0 ||
-	    seed_replica_find(folder, store, name, err) < 0)
-		return cli_named(err);
+	    seed_replica_find(folder, store, name, err) < 0) {
+		if (err->kind != SEED_ERR_NOTFOUND)
+			return cli_named(err);
+		if (run_taken(cli, name, store, &opt, &found, &why) < 0) {
+			*err = why;
+			return -1;
+		}
+		if (!found)
+			return cli_named(err);
+		*err = (struct seed_error){ 0 };
+		return 0;
+	}
 	opt.store = store;
 	if (seed_promote(&promoted, folder, &opt, err) < 0)
 		return -1;
@@ -116,7 +200,8 @@ int cmd_promote(struct cli *cli, int argc, const char **argv, struct seed_error 
 	int force = 0;
 	const struct poptOption table[] = {
 		{ "force", 0, POPT_ARG_NONE, &force, 0,
-		  "also when the copy was taken of disks that changed meanwhile", NULL },
+		  "also when the copy was taken of disks that changed meanwhile; take back a VM "
+		  "that was handed over", NULL },
 		POPT_TABLEEND
 	};
 	SEED_AUTO(cli_popt_freep) poptContext ctx = cli_begin(cli, argc, argv, table,

@@ -161,6 +161,30 @@ int vm_arg_by_id(struct cli *cli, const char *text, struct seed_id *uuid, bool *
 	return 0;
 }
 
+int vm_arg_record(struct cli *cli, const char *text, struct seed_id *uuid, char **name, bool *found,
+		  struct seed_error *err)
+{
+	SEED_AUTO(free_records) struct records r = { 0 };
+	char quoted[SEED_QUOTED];
+	struct record *record;
+	int home;
+
+	if (cli_home(cli, &home, err) < 0 || find_records(cli, home, text, &r, err) < 0)
+		return -1;
+	if (r.found.count > 1)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s: several VMs have that name: give NAME.ID or the uuid",
+				      seed_quote(text, quoted, sizeof(quoted)));
+	*found = r.found.count == 1;
+	if (!*found)
+		return 0;
+	record = r.found.items;
+	*uuid = record->uuid;
+	*name = record->name;
+	record->name = NULL;
+	return 0;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(((const struct record *)a)->name, ((const struct record *)b)->name);

@@ -20,6 +20,10 @@ int vm_arg_of_record(void *arg, const char *definition, const struct seed_id *uu
 /* The uuid of the VM that is NAME.ID here, of a replica or of a record. */
 int vm_arg_by_id(struct cli *cli, const char *text, struct seed_id *uuid, bool *found,
 		 struct seed_error *err);
+/* The same of a record alone, also of a VM that was handed over, with its name, which the caller
+ * frees. USAGE when several have that name. */
+int vm_arg_record(struct cli *cli, const char *text, struct seed_id *uuid, char **name, bool *found,
+		  struct seed_error *err);
 /* Every VM of the home that it may still sign for, in the order of their names. @add takes @def;
  * NULL: it cannot be had, and @why. */
 int vm_arg_all(struct cli *cli, int home,

@@ -50,7 +50,7 @@ static int take_disk(struct seed_vec *disks, const struct seed_json *object, str
 	return seed_vec_push(disks, sizeof(d), &d) ? 0 : seed_error_sys(err, ENOMEM, "disks");
 }
 
-int seed_sent_get(struct seed_vec *disks, int vm_dir, struct seed_error *err)
+int seed_sent_get(struct seed_vec *disks, uint64_t *generation, int vm_dir, struct seed_error *err)
 {
 	SEED_AUTO(seed_json_freep) struct seed_json *doc = NULL;
 	const struct seed_json *array;
@@ -59,7 +59,7 @@ int seed_sent_get(struct seed_vec *disks, int vm_dir, struct seed_error *err)
 	*disks = (struct seed_vec){ 0 };
 	if (seed_home_doc_read(&doc, &r, vm_dir, SENT_FILE, SENT_MAX, SENT_SCHEMA, err) < 0)
 		return -1;
-	seed_json_take_uint(&r, "generation", SEED_GENERATION_MAX);
+	*generation = seed_json_take_uint(&r, "generation", SEED_GENERATION_MAX);
 	array = seed_json_take_array(&r, "disks", SEED_VM_DISKS_MAX);
 	if (seed_json_done(&r) < 0)
 		return seed_error_prefix(err, SENT_FILE);

@@ -24,7 +24,7 @@ int seed_sent_put(int vm_dir, uint64_t generation, const struct seed_vec *disks,
 		  struct seed_error *err);
 /* NOTFOUND when nothing was sent yet, or by a version that did not write it down. The caller frees
  * @disks, also on failure. */
-int seed_sent_get(struct seed_vec *disks, int vm_dir, struct seed_error *err);
+int seed_sent_get(struct seed_vec *disks, uint64_t *generation, int vm_dir, struct seed_error *err);
 /* Is this what was sent of that slot? */
 bool seed_sent_has(const struct seed_vec *disks, const char *slot, uint64_t size,
 		   const struct seed_digest *root);

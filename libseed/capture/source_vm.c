@@ -96,7 +96,7 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 			const struct seed_site *site, unsigned int flags, struct seed_error *err)
 {
 	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = malloc(sizeof(*vm));
-	char uuid[SEED_UUID_TEXT];
+	char uuid[SEED_UUID_TEXT], name[SEED_QUOTED];
 
 	if (vm)
 		*vm = (struct seed_source_vm){
@@ -113,8 +113,11 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 		return seed_error_prefix(err, "vms/%s", seed_uuid_text(&vm->uuid, uuid));
 	if (vm->handed_over && !(flags & SEED_SOURCE_VM_ANYWAY))
 		return seed_error_set(err, SEED_ERR_IDENTITY,
-				      "was handed over to another site: promote its replica here "
-				      "first");
+				      "was handed over to another site, and nothing more is signed "
+				      "of it here: 'vmseed promote %s' makes a replica of it here "
+				      "the VM again; with --force it takes back one that was handed "
+				      "over, if the other site did not go on",
+				      seed_quote(vm->name, name, sizeof(name)));
 	*out = seed_steal(&vm);
 	return 0;
 }

@@ -14,7 +14,6 @@
 #include "base/text.h"
 #include "block/grid.h"
 #include "capture/receipts.h"
-#include "capture/sent.h"
 #include "handover/handover_internal.h"
 #include "replica/candidate.h"
 #include "replica/find.h"
@@ -43,9 +42,13 @@ static void clear(struct adopting *a)
 
 /* ---- what both kinds do ---- */
 
-static int describe_out(struct seed_adopted *out, const struct seed_source_vm *vm,
-			struct seed_error *err)
+static int describe_out(struct adopting *a, struct seed_error *err)
 {
+	const struct seed_source_vm *vm = a->vm;
+	struct seed_adopted *out = a->out;
+
+	out->discard = a->opt->discard;
+	out->acknowledged = seed_arrival_acknowledged(vm, a->opt);
 	out->vm_name = strdup(vm->name);
 	out->site = vm->origin;
 	out->uuid = vm->uuid;
@@ -53,21 +56,16 @@ static int describe_out(struct seed_adopted *out, const struct seed_source_vm *v
 	return out->vm_name ? 0 : seed_error_sys(err, ENOMEM, "adopt");
 }
 
-/* Does any disk hold what no other site can have? A record of none is such a doubt as well. */
-static int check_sent(struct adopting *a, struct seed_error *err)
+/* Does any disk hold what no other site is known to have? */
+static int check_arrival(struct adopting *a, struct seed_error *err)
 {
-	SEED_AUTO(seed_vec_free) struct seed_vec sent = { 0 };
-	struct seed_error why = { 0 };
+	enum seed_arrival arrival;
 
-	if (seed_sent_get(&sent, a->vm->dir, &why) < 0 && why.kind != SEED_ERR_NOTFOUND) {
-		*err = why;
+	if (seed_arrival_of(&arrival, a->vm, &a->readings, a->opt, err) < 0)
 		return -1;
-	}
-	for (size_t i = 0; i < a->readings.count; i++) {
-		const struct seed_reading *r = seed_vec_at(&a->readings, i);
-
-		a->out->unsent |= !seed_sent_has(&sent, r->slot, r->source->size, &r->root);
-	}
+	a->out->unknown = arrival == SEED_ARRIVAL_UNKNOWN;
+	a->out->doubted = arrival == SEED_ARRIVAL_DOUBTED;
+	a->out->unsent = a->out->doubted || arrival == SEED_ARRIVAL_UNSENT;
 	return 0;
 }
 
@@ -144,10 +142,17 @@ static int look_at_disks(struct adopting *a, struct seed_error *err)
 		out->changed_bytes += r->changed_bytes;
 		out->bytes_read += r->bytes_read;
 	}
-	if (check_sent(a, err) < 0)
+	if (check_arrival(a, err) < 0)
 		return -1;
 	if (!out->unsent || a->opt->discard)
 		return 0;
+	if (out->doubted)
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "it was exported, and is not known to have arrived: the last "
+				      "that a site acknowledged is generation %" PRIu64 " of %" PRIu64
+				      ". Bring a receipt back with the medium, or give it up with "
+				      "--discard-changes",
+				      out->acknowledged, out->generation);
 	if (out->changed_blocks == 0)
 		return seed_error_set(err, SEED_ERR_IDENTITY,
 				      "it holds what no other site is known to have got: it was "
@@ -199,7 +204,7 @@ static int note(const struct adopting *a, struct seed_error *err)
 		.event = "adopt", .site = &vm->origin, .uuid = &vm->uuid, .name = vm->name,
 		.generation = vm->generation,
 		.timeline = &vm->lineage.timelines[vm->lineage.count - 1].id,
-		.discard = a->opt->discard, .changed_blocks = a->out->changed_blocks }, err);
+		.discard = a->out->discard, .changed_blocks = a->out->changed_blocks }, err);
 }
 
 /* ---- a VM of this site ---- */
@@ -222,7 +227,7 @@ static int open_record(struct adopting *a, const struct seed_vmdef *def, struct 
 	if (a->vm->generation == 0)
 		return seed_error_set(err, SEED_ERR_NOTFOUND,
 				      "no export of it was ever finished: nothing was handed over");
-	return describe_out(a->out, a->vm, err);
+	return describe_out(a, err);
 }
 
 /* Its manifest is that of the seed it was promoted at. A crash before it is gone leaves a candidate
@@ -242,9 +247,12 @@ static int finish_again(struct adopting *a, struct seed_replica *r, struct seed_
 		return -1;
 	if ((a->opt->discard && !r->discard) || a->opt->follow || !r->has_follows) {
 		r->discard |= a->opt->discard;
-		if (choose_heir(a, r, err) < 0 || seed_replica_save(r, err) < 0)
+		/* Whom it follows was said then. */
+		if (((a->opt->follow || !r->has_follows) && choose_heir(a, r, err) < 0) ||
+		    seed_replica_save(r, err) < 0)
 			return -1;
 	}
+	a->out->discard = r->discard;
 	return note(a, err);
 }
 
@@ -414,6 +422,20 @@ static bool any_moved(const struct seed_vmdef *def, int moving)
 	return false;
 }
 
+/* Moving them would have left none of them. */
+static bool any_there(const struct seed_vmdef *def)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < def->disks.count; i++) {
+		const struct seed_vmdef_disk *disk = seed_vec_at(&def->disks, i);
+
+		if (!disk->excluded && disk->path && lstat(disk->path, &st) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int adopt_vm(struct adopting *a, const struct seed_vmdef *def, struct seed_error *err)
 {
 	const struct seed_source_vm *vm;
@@ -424,8 +446,10 @@ static int adopt_vm(struct adopting *a, const struct seed_vmdef *def, struct see
 	if (open_record(a, def, err) < 0 || look_for_replica(a, err) < 0)
 		return -1;
 	vm = a->vm;
-	if (a->out->already)
+	if (a->out->already) {
+		a->out->copied = any_there(def);
 		return a->opt->dry_run ? 0 : adopt_again(a, err);
+	}
 	if (seed_candidate_moving(a->opt->store, &vm->origin, &vm->uuid, name) &&
 	    seed_path_open_folder_at(&moving, a->opt->store, name, err) < 0)
 		return -1;
@@ -504,7 +528,7 @@ static int adopt_replica(struct adopting *a, struct seed_replica *r, struct seed
 				      "has no record in vms/: nothing tells what its disks were");
 	if (seed_source_vm_open(&a->vm, a->opt->home, &def, a->opt->own, SEED_SOURCE_VM_ANYWAY,
 				err) < 0 ||
-	    describe_out(a->out, a->vm, err) < 0)
+	    describe_out(a, err) < 0)
 		return -1;
 	if (!a->out->already &&
 	    (open_own_disks(a, r, err) < 0 || look_at_disks(a, err) < 0))

@@ -8,8 +8,10 @@
  * marked as handed over: this site signs no more manifests of it until its replica is promoted
  * here.
  *
- * What the disks hold is compared with what other sites can have got last (capture/sent.h). What is
- * more than that would be lost: without @discard it is refused. (The kept lists of the last reading
+ * What the disks hold is compared with what other sites can have got last (capture/sent.h), and that
+ * with what they have acknowledged. What is more than that would be lost: without @discard it is
+ * refused. Where nobody ever acknowledged anything, what a medium was committed with passes, and
+ * @unknown says so: if it did not arrive, the next resync is split brain. (The kept lists of the last reading
  * say how many blocks were written since; that reading may have reached nobody.)
  *
  * Order for a VM: lists, and copies of the disks, durable beside the store's replicas
@@ -56,7 +58,13 @@ struct seed_adopted {
 	enum seed_adopted_how how;
 	bool edited;			/* a replica that stays one: what was written to it is given
 					 * up */
-	bool unsent;			/* it holds what no other site can have */
+	bool copied;			/* of an already one: the disks named are still there */
+	bool discard;			/* what was signed here after the fork is given up */
+	bool unsent;			/* it holds what no other site is known to have */
+	bool doubted;			/* ... though a medium was committed with it */
+	bool unknown;			/* a medium was, and no receipt has ever come back */
+	uint64_t acknowledged;		/* the last generation that another site is known to have;
+					 * 0: none */
 	uint64_t changed_blocks, changed_bytes;	/* since the last reading */
 	uint64_t bytes_read;
 };

@@ -25,7 +25,8 @@ struct seed_history_entry {
 	uint64_t changed_blocks;
 };
 
-/* Append, unless the VM's last entry says this very thing (event, timeline, generation) already:
+/* Append, unless the VM's last entry says this very thing (event, timeline, generation, and of an
+ * adopt no less of what is given up) already:
  * then an earlier run got as far as this. Durable on return. */
 int seed_history_note(int home, const struct seed_site *own, const struct seed_history_entry *e,
 		      struct seed_error *err);
@@ -69,6 +70,22 @@ void seed_readings_clear(struct seed_vec *readings);
 char *seed_reading_list(const char *slot, char *out);
 /* All of them go, also those that an earlier run left. */
 void seed_reading_forget(int vm_dir);
+
+/* ---- arrived.c: is what the disks hold anywhere else? ---- */
+
+enum seed_arrival {
+	SEED_ARRIVAL_ACKNOWLEDGED,	/* a site signed that it has it, or it came from there */
+	SEED_ARRIVAL_UNKNOWN,		/* a medium was committed with it, and no receipt of any
+					 * generation has come back: nobody can tell here */
+	SEED_ARRIVAL_DOUBTED,		/* the same, and what was acknowledged is something else */
+	SEED_ARRIVAL_UNSENT,		/* it left this site by no way */
+};
+int seed_arrival_of(enum seed_arrival *out, const struct seed_source_vm *vm,
+		    const struct seed_vec *readings, const struct seed_adopt_options *opt,
+		    struct seed_error *err);
+/* The last generation that another site is known to have, 0: none. */
+uint64_t seed_arrival_acknowledged(const struct seed_source_vm *vm,
+				   const struct seed_adopt_options *opt);
 
 /* ---- place.c: the disks of a candidate ---- */
 

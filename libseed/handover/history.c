@@ -34,6 +34,9 @@ static bool says_the_same(struct seed_json_reader *r, const struct seed_history_
 	event = seed_json_take_text(&quiet, "event", 32);
 	seed_json_take_id(&quiet, "timeline", &timeline);
 	generation = seed_json_take_uint(&quiet, "generation", SEED_GENERATION_MAX);
+	/* What was kept then and is given up now is another decision. */
+	if (!e->parent && e->discard && !seed_json_take_bool(&quiet, "discard"))
+		return false;
 	return !quiet.failed && strcmp(event, e->event) == 0 &&
 	       seed_id_equal(&timeline, e->timeline) && generation == e->generation;
 }

@@ -64,3 +64,43 @@ refuses 6 'handed over' vmseed --home "$dr" resync --to "$hq" web01
 run vmseed --home "$dr" adopt --follow hq web01
 run vmseed --home "$hq" resync --to "$dr" web01
 cmp "$(replica_disk "$hq" web01 vda)" "$(replica_disk "$dr" web01 vda)"
+
+# What lies on a medium that nobody acknowledged is not known to have arrived, and is given up in so
+# many words alone.
+make_disk "$tmp/m3.img" 2M 7
+m3=m3=$tmp/m3.img
+seed "$m3"
+change "$tmp/m3.img" first 2
+resync "$m3"
+run vmseed --home "$dr" promote m3
+change "$tmp/m3.img" later 3 4 5
+mkdir "$tmp/drawer"
+run vmseed --home "$hq" media prepare "$tmp/drawer" --allow-internal
+run vmseed -q --home "$hq" export --media "$tmp/drawer" --for dr "$m3"
+for n in '' -n; do
+	refuses 6 'not known to have arrived: .* acknowledged is generation 2 of 3' \
+		vmseed --home "$hq" adopt $n --follow dr "$m3"
+done
+cp -a "$hq" "$tmp/hq.then"
+says 'signed of it .* given up: generation 3' \
+	vmseed --home "$hq" adopt --follow dr --discard-changes "$m3"
+grep -q 'exported after generation 2' "$tmp/out" || fail 'what is given up is not said'
+tail -n 1 "$hq/history.chain" | grep -q '"discard": *true' || fail 'it is not in the history'
+
+# Nobody acknowledged anything: it cannot be known here. Split brain then, and only
+# --discard-changes lets the other history replace it, in words and in the signed history.
+rm -rf "$hq"
+cp -a "$tmp/hq.then" "$hq"
+rm -rf "$(grep -l '"m3"' "$hq"/vms/*/vm.json | xargs dirname)/receipts"
+says 'No receipt says whether' vmseed --home "$hq" adopt --follow dr "$m3"
+change "$(replica_disk "$dr" m3 vda)" there 9
+cp "$(replica_disk "$hq" m3 vda)" "$tmp/m3.then"
+refuses 6 'split brain' vmseed --home "$dr" resync --to "$hq" m3
+run vmseed --home "$hq" adopt "$m3"
+refuses 6 'split brain' vmseed --home "$dr" resync --to "$hq" m3
+cmp "$tmp/m3.then" "$(replica_disk "$hq" m3 vda)"
+tail -n 1 "$hq/history.chain" | grep -q '"discard": *false' || fail 'nobody gave anything up yet'
+says 'signed of it .* given up' vmseed --home "$hq" adopt --discard-changes m3
+tail -n 1 "$hq/history.chain" | grep -q '"discard": *true' || fail 'it is not in the history'
+run vmseed --home "$dr" resync --to "$hq" m3
+cmp "$(replica_disk "$hq" m3 vda)" "$(replica_disk "$dr" m3 vda)"

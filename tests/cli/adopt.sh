@@ -38,7 +38,8 @@ tree >"$tmp/before"
 says 'Would adopt web01 at generation 1' vmseed -q --home "$hq" adopt -n "$web01"
 tree | cmp - "$tmp/before"
 says 'Adopted web01 at generation 1' vmseed -q --home "$hq" adopt "$web01"
-grep -q 'Nothing was written after the last sync' "$tmp/out" || fail 'not called clean'
+grep -q 'Nothing was written after the last export. No receipt says' "$tmp/out" ||
+	fail 'it says more than can be known'
 folder=$hq/replicas/$(replica "$hq" web01 folder)
 [ "$(replica "$hq" web01 state)" = candidate ] || fail 'it is no candidate'
 cmp "$tmp/web01.img" "$folder/vda.raw"
@@ -71,9 +72,16 @@ run vmseed --home "$hq" status
 tree >"$tmp/before"
 says 'adopted already' vmseed -q --home "$hq" adopt "$web01"
 tree | cmp - "$tmp/before"
-run vmseed -q --home "$hq" adopt --discard-changes "$web01"
-[ "$(member "$folder/replica.json" discard)" = true ] || fail 'discard was not noted'
+says 'was adopted as a copy: --in-place moved nothing' vmseed -q --home "$hq" adopt --in-place "$web01"
 [ "$(wc -l <"$hq/history.chain")" = 1 ] || fail 'one adoption, many entries'
+says 'signed of it after.*is given up, up to generation 1' \
+	vmseed -q --home "$hq" adopt --discard-changes "$web01"
+[ "$(member "$folder/replica.json" discard)" = true ] || fail 'discard was not noted'
+for n in 1 2; do
+	[ "$(wc -l <"$hq/history.chain")" = 2 ] || fail 'one decision, many entries'
+	tail -n 1 "$hq/history.chain" | grep -q '"discard": *true' || fail 'no entry of giving up'
+	run vmseed -q --home "$hq" adopt "$web01"
+done
 
 # Dirty: two blocks, one of them in what was a hole; the same count whenever it is asked for.
 cp "$tmp/db01.img" "$tmp/db01.then"

@@ -207,7 +207,7 @@ static void what_was_handed_over_opens_only_when_told(void **state)
 	vm = NULL;
 	assert_fails(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err,
 		     SEED_ERR_IDENTITY);
-	assert_non_null(strstr(err.text, "promote its replica here first"));
+	assert_non_null(strstr(err.text, "with --force it takes back"));
 	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, SEED_SOURCE_VM_ANYWAY, &err),
 		  &err);
 	assert_true(vm->handed_over);
