@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "commands.h"
 #include "out.h"
 #include "capture/source_vm.h"
@@ -262,6 +263,30 @@ static int show_plan(struct cli *cli, const struct resync_args *a, struct seed_r
 
 /* ---- all of it ---- */
 
+/* A folder on this machine can be looked at before anybody is called. */
+static int check_dest(const struct seed_dest *dest, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int fd = -1;
+	struct seed_error why = { 0 };
+	char quoted[SEED_QUOTED];
+
+	if (!dest->local)
+		return 0;
+	seed_quote(dest->home, quoted, sizeof(quoted));
+	if (seed_path_open_folder(&fd, dest->home, &why) < 0) {
+		if (why.sys_errno && why.sys_errno != ENOENT)
+			return 0;	/* the other end says what is wrong with it */
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "no home at %s: DEST is ssh://HOST, or the folder of another "
+				      "home",
+				      quoted);
+	}
+	if (!seed_site_exists(fd))
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s is no home of vmseed: there are no keys in it", quoted);
+	return 0;
+}
+
 static int run_resync(struct cli *cli, const struct resync_args *a, const char **names,
 		      struct seed_resync *run, struct seed_error *err)
 {
@@ -291,6 +316,7 @@ static int run_resync(struct cli *cli, const struct resync_args *a, const char *
 	int rc;
 
 	if (seed_dest_parse(&dest, a->to ? a->to : a->from, err) < 0 ||
+	    check_dest(&dest, err) < 0 ||
 	    parse_rate(a->limit, &opt.limit, err) < 0 ||
 	    (a->window && window_parse(&window, a->window, err) < 0) ||
 	    cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
