@@ -203,9 +203,9 @@ static void print_planned(struct cli *cli, const struct seed_resync_vm *vm, cons
 		printf("%s would be left out: %s.\n", out_name(vm->name, name, sizeof(name)),
 		       verdict_text(&vm->err, why, sizeof(why)));
 	else if (vm->has_source)
-		printf("%s would be resynced with %s, if that is %s.\n",
-		       out_name(vm->name, name, sizeof(name)), out_name(dest, where, sizeof(where)),
-		       source_name(cli, vm, id));
+		printf("%s would be resynced, if site %s is at %s: that is whom it follows.\n",
+		       out_name(vm->name, name, sizeof(name)), source_name(cli, vm, id),
+		       out_name(dest, where, sizeof(where)));
 	else
 		printf("%s would be resynced with %s.\n", out_name(vm->name, name, sizeof(name)),
 		       out_name(dest, where, sizeof(where)));

@@ -85,7 +85,8 @@ change "$tmp/web01.img" dry 7
 cp -a "$dr" "$tmp/before"
 run vmseed -n --home "$hq" resync --to "$dr" "$@"
 diff -r "$tmp/before/replicas" "$dr/replicas" || fail 'a dry run changed a replica'
-resync --paranoid "$@"
+resync -v --paranoid "$@"
+grep -q 'web01: 1 block differed; ' "$tmp/err" || fail "not one block: $(cat "$tmp/err")"
 is 'vm["web01"]["fetched_blocks"] == 1 and vm["db01"]["result"] == "current"'
 same web01 "$tmp/web01.img"
 
