@@ -160,14 +160,21 @@ static int conclude(struct cli *cli, const struct seed_adopted *a, bool in_place
 	return rc;
 }
 
+static int adopt_def(struct cli *cli, const struct seed_vmdef *def,
+		     const struct seed_adopt_options *opt, struct seed_error *err)
+{
+	SEED_AUTO(seed_adopted_clear) struct seed_adopted adopted = { 0 };
+	int rc = seed_adopt_vm(&adopted, def, opt, err);
+
+	return conclude(cli, &adopted, opt->in_place, rc, err) < 0 ? cli_named(err) : 0;
+}
+
 static int adopt_vm(struct cli *cli, const char *arg, const char *uuid_text,
 		    const struct seed_adopt_options *opt, struct seed_error *err)
 {
-	SEED_AUTO(seed_adopted_clear) struct seed_adopted adopted = { 0 };
 	SEED_AUTO(seed_vmdef_freep) struct seed_vmdef *def = NULL;
 	char quoted[SEED_QUOTED];
 	struct seed_id uuid;
-	int rc;
 
 	if (uuid_text && seed_uuid_parse(&uuid, uuid_text, err) < 0) {
 		err->kind = SEED_ERR_USAGE;
@@ -176,32 +183,39 @@ static int adopt_vm(struct cli *cli, const char *arg, const char *uuid_text,
 	}
 	if (seed_vmdef_read(&def, arg, uuid_text ? &uuid : NULL, err) < 0)
 		return -1;
-	rc = seed_adopt_vm(&adopted, def, opt, err);
-	return conclude(cli, &adopted, opt->in_place, rc, err) < 0 ? cli_named(err) : 0;
+	return adopt_def(cli, def, opt, err);
 }
 
-static int adopt_replica(struct cli *cli, const char *name, const struct seed_adopt_options *opt,
+static int adopt_replica(struct cli *cli, const char *folder, const struct seed_adopt_options *opt,
 			 struct seed_error *err)
 {
 	SEED_AUTO(seed_adopted_clear) struct seed_adopted adopted = { 0 };
-	char folder[SEED_REPLICA_NAME];
 	int rc;
 
 	if (opt->in_place)
 		return seed_error_set(err, SEED_ERR_USAGE,
 				      "--in-place is for a VM's own disks: those of a replica are "
 				      "in the store already");
-	if (seed_replica_find(folder, opt->store, name, err) < 0) {
-		if (err->kind == SEED_ERR_NOTFOUND)
-			return seed_error_set(err, SEED_ERR_USAGE,
-					      "%s: no such file and no such replica: give the VM's "
-					      "definition, NAME=DISK[,DISK...], or a promoted "
-					      "replica",
-					      name);
-		return -1;
-	}
 	rc = seed_adopt_replica(&adopted, folder, opt, err);
 	return conclude(cli, &adopted, opt->in_place, rc, err) < 0 ? cli_named(err) : 0;
+}
+
+/* A replica's name, or else that of a VM which was exported here, by its last definition. */
+static int adopt_named(struct cli *cli, const char *name, const struct seed_adopt_options *opt,
+		       struct seed_error *err)
+{
+	SEED_AUTO(seed_vmdef_freep) struct seed_vmdef *def = NULL;
+	char folder[SEED_REPLICA_NAME];
+	struct seed_error why = { 0 };
+
+	if (seed_replica_find(folder, opt->store, name, err) == 0)
+		return adopt_replica(cli, folder, opt, err);
+	if (err->kind != SEED_ERR_NOTFOUND)
+		return -1;
+	if (vm_arg_read(cli, &def, name, NULL, &why) == 0)
+		return adopt_def(cli, def, opt, err);
+	*err = why;
+	return seed_error_prefix(err, "no replica is called so");
 }
 
 static int run(struct cli *cli, const char *arg, const char *uuid, const char *follow,
@@ -238,7 +252,7 @@ static int run(struct cli *cli, const char *arg, const char *uuid, const char *f
 	opt->events = cli_events(cli);
 	opt->cancel = cli->cancel;
 	if (!uuid && vm_arg_is_name(arg))
-		return adopt_replica(cli, arg, opt, err);
+		return adopt_named(cli, arg, opt, err);
 	return adopt_vm(cli, arg, uuid, opt, err);
 }
 

@@ -9,13 +9,13 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "commands.h"
 #include "out.h"
 #include "capture/source_vm.h"
-#include "replica/find.h"
 #include "replica/home_store.h"
-#include "replica/sync.h"
 #include "resync/resync.h"
+#include "resync_abort.h"
 #include "resync_show.h"
 #include "vm_arg.h"
 #include "window.h"
@@ -62,59 +62,6 @@ static int check_args(const struct resync_args *a, poptContext ctx, struct seed_
 	if (a->all)
 		return cli_need_args(ctx, 0, 0, err);
 	return cli_need_args(ctx, 1, CLI_ANY, err);
-}
-
-/* ---- --abort ---- */
-
-static int abort_one(struct cli *cli, int store, const char *name, struct seed_error *err)
-{
-	const struct seed_replica_watch watch = { cli_events(cli), cli->cancel };
-	SEED_AUTO(seed_replica_closep) struct seed_replica *replica = NULL;
-	SEED_AUTO(seed_replica_closep) struct seed_replica *seen = NULL;
-	char folder[SEED_REPLICA_NAME];
-	bool was, decided = false;
-	uint64_t bytes;
-
-	if (seed_replica_find(folder, store, name, err) < 0)
-		return cli_named(err);
-	/* Opening it with the lock finishes what was decided. */
-	if (seed_replica_open(&seen, store, folder, false, err) < 0 ||
-	    seed_sync_pending(seen, &bytes, &decided, err) < 0 ||
-	    seed_replica_open_watched(&replica, store, folder, &watch, err) < 0 ||
-	    seed_sync_abort(replica, &was, err) < 0)
-		return -1;
-	if (decided && !was) {
-		printf("%s: the resync was decided already, and is finished now: generation "
-		       "%" PRIu64 ", %s.\n",
-		       folder, replica->generation, seed_replica_state_name(replica->state));
-		return 0;
-	}
-	printf(was ? "%s: what had arrived is gone; it stays at generation %" PRIu64 ".\n" :
-		     "%s: nothing had arrived; it is at generation %" PRIu64 ".\n",
-	       folder, replica->generation);
-	return 0;
-}
-
-static int abort_all(struct cli *cli, const char **names, struct seed_error *err)
-{
-	SEED_AUTO(seed_fd_closep) int store = -1;
-	int home, rc = 0;
-
-	if (cli_home(cli, &home, err) < 0 ||
-	    seed_store_open(&store, home, NULL, false, NULL, err) < 0)
-		return -1;
-	for (; *names; names++) {
-		struct seed_error why = { 0 };
-
-		if (abort_one(cli, store, *names, &why) == 0)
-			continue;
-		if (rc < 0)
-			cli_warn(cli, "%s", why.text);
-		else
-			*err = why;
-		rc = -1;
-	}
-	return rc;
 }
 
 /* ---- the VMs ---- */
@@ -316,6 +263,30 @@ static int show_plan(struct cli *cli, const struct resync_args *a, struct seed_r
 
 /* ---- all of it ---- */
 
+/* A folder on this machine can be looked at before anybody is called. */
+static int check_dest(const struct seed_dest *dest, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int fd = -1;
+	struct seed_error why = { 0 };
+	char quoted[SEED_QUOTED];
+
+	if (!dest->local)
+		return 0;
+	seed_quote(dest->home, quoted, sizeof(quoted));
+	if (seed_path_open_folder(&fd, dest->home, &why) < 0) {
+		if (why.sys_errno && why.sys_errno != ENOENT)
+			return 0;	/* the other end says what is wrong with it */
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "no home at %s: DEST is ssh://HOST, or the folder of another "
+				      "home",
+				      quoted);
+	}
+	if (!seed_site_exists(fd))
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "%s is no home of vmseed: there are no keys in it", quoted);
+	return 0;
+}
+
 static int run_resync(struct cli *cli, const struct resync_args *a, const char **names,
 		      struct seed_resync *run, struct seed_error *err)
 {
@@ -345,6 +316,7 @@ static int run_resync(struct cli *cli, const struct resync_args *a, const char *
 	int rc;
 
 	if (seed_dest_parse(&dest, a->to ? a->to : a->from, err) < 0 ||
+	    check_dest(&dest, err) < 0 ||
 	    parse_rate(a->limit, &opt.limit, err) < 0 ||
 	    (a->window && window_parse(&window, a->window, err) < 0) ||
 	    cli_home(cli, &opt.home, err) < 0 || cli_site(cli, &opt.own, err) < 0 ||
@@ -413,6 +385,6 @@ int cmd_resync(struct cli *cli, int argc, const char **argv, struct seed_error *
 	if (cli_parse(cli, ctx, err) < 0 || check_args(&a, ctx, err) < 0)
 		return -1;
 	if (a.abort)
-		return abort_all(cli, cli_rest(ctx), err);
+		return resync_abort(cli, cli_rest(ctx), err);
 	return run_resync(cli, &a, cli_rest(ctx), &run, err);
 }

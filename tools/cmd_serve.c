@@ -76,6 +76,10 @@ int cmd_serve(struct cli *cli, int argc, const char **argv, struct seed_error *e
 
 	if (cli_parse(cli, ctx, err) < 0 || cli_need_args(ctx, 0, 0, err) < 0)
 		return -1;
+	/* What the other end asks for is written, and it would take the answer for the truth. */
+	if (cli->dry_run)
+		return seed_error_set(err, SEED_ERR_USAGE,
+				      "a dry run is for the end that calls: 'vmseed resync -n'");
 	opt.jobs = cli->jobs;
 	opt.memory = cli->memory;
 	opt.cancel = cli->cancel;

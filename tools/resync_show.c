@@ -138,10 +138,10 @@ static void note_counts(struct cli *cli, const struct seed_resync *run)
 		const struct seed_resync_vm *vm = seed_vec_at(&run->vms, i);
 		char name[SEED_QUOTED];
 
-		cli_note(cli, "%s: %" PRIu64 " blocks differed; %" PRIu64 " fetched, %" PRIu64
+		cli_note(cli, "%s: %" PRIu64 " block%s differed; %" PRIu64 " fetched, %" PRIu64
 			 " found at the destination, %" PRIu64 " there from an earlier run",
 			 out_name(vm->name, name, sizeof(name)), vm->counts.changed,
-			 vm->counts.fetched, vm->counts.local, vm->counts.journal);
+			 vm->counts.changed == 1 ? "" : "s", vm->counts.fetched, vm->counts.local, vm->counts.journal);
 	}
 }
 
@@ -203,9 +203,9 @@ static void print_planned(struct cli *cli, const struct seed_resync_vm *vm, cons
 		printf("%s would be left out: %s.\n", out_name(vm->name, name, sizeof(name)),
 		       verdict_text(&vm->err, why, sizeof(why)));
 	else if (vm->has_source)
-		printf("%s would be resynced with %s, if that is %s.\n",
-		       out_name(vm->name, name, sizeof(name)), out_name(dest, where, sizeof(where)),
-		       source_name(cli, vm, id));
+		printf("%s would be resynced, if site %s is at %s: that is whom it follows.\n",
+		       out_name(vm->name, name, sizeof(name)), source_name(cli, vm, id),
+		       out_name(dest, where, sizeof(where)));
 	else
 		printf("%s would be resynced with %s.\n", out_name(vm->name, name, sizeof(name)),
 		       out_name(dest, where, sizeof(where)));

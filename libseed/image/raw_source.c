@@ -170,12 +170,22 @@ static int open_held(struct raw_source *raw, const char *path, struct seed_error
 	return 0;
 }
 
+/* A disk that was opened by way of its folder is shown as its name there. */
+static const char *shown(const char *path)
+{
+	static const char folders[] = "/proc/self/fd/";
+	const char *name = strncmp(path, folders, strlen(folders)) == 0 ?
+				   strchr(path + strlen(folders), '/') : NULL;
+
+	return name ? name + 1 : path;
+}
+
 int seed_raw_source_open(struct seed_source **out, const char *path, struct seed_error *err)
 {
 	struct raw_source *raw = malloc(sizeof(*raw));
 
 	if (!raw)
-		return seed_error_sys(err, ENOMEM, "%s", path);
+		return seed_error_sys(err, ENOMEM, "%s", shown(path));
 	*raw = (struct raw_source){
 		.base = { .ops = &raw_ops, .name = strdup(path) },
 		.fd = -1,
@@ -188,5 +198,5 @@ int seed_raw_source_open(struct seed_source **out, const char *path, struct seed
 	if (!raw->base.name)
 		seed_error_sys(err, ENOMEM, "open a disk");
 	raw_close(&raw->base);
-	return seed_error_prefix(err, "%s", path);
+	return seed_error_prefix(err, "%s", shown(path));
 }

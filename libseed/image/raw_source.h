@@ -12,7 +12,8 @@
  * writing (a loop device, say), is UNPROVEN, not refused. Anything but a regular
  * file or block device is FORMAT.
  *
- * The text of errors of open begins with @path; those of reading do not.
+ * The text of errors of open begins with @path, or, where that goes by way of an open folder
+ * (/proc/self/fd/N/NAME), with NAME; those of reading do not.
  */
 #ifndef SEED_IMAGE_RAW_SOURCE_H
 #define SEED_IMAGE_RAW_SOURCE_H

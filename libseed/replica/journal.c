@@ -355,6 +355,40 @@ int seed_journal_mend(int dir, const struct seed_id *site, const struct seed_id 
 	return 0;
 }
 
+int seed_journal_count(int dir, uint64_t *blocks, struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int fd = -1;
+	struct seed_error why = { 0 };
+	uint64_t offset = HEADER;
+	uint8_t entry[ENTRY];
+	struct stat st;
+	size_t got;
+
+	*blocks = 0;
+	if (seed_path_open(&fd, dir, NAME, O_RDONLY, 0, &why) < 0) {
+		if (why.kind == SEED_ERR_NOTFOUND)
+			return 0;
+		*err = why;
+		return -1;
+	}
+	if (fstat(fd, &st) < 0)
+		return seed_error_sys(err, errno, NAME);
+	while (offset + ENTRY < (uint64_t)st.st_size) {
+		uint32_t len;
+
+		if (seed_fd_pread_some(fd, entry, ENTRY, offset, &got, err) < 0)
+			return seed_error_prefix(err, NAME);
+		len = got == ENTRY ? seed_get32(entry + 4) : 0;
+		if (len == 0 || len > SEED_BLOCK_SIZE ||
+		    memcmp(entry, entry_magic, sizeof(entry_magic)) != 0 ||
+		    len > (uint64_t)st.st_size - offset - ENTRY)
+			break;
+		offset += ENTRY + len;
+		++*blocks;
+	}
+	return 0;
+}
+
 void seed_journal_close(struct seed_journal *journal)
 {
 	if (!journal)

@@ -66,6 +66,9 @@ int seed_journal_read_many(struct seed_journal *journal, const struct seed_diges
 			   const uint32_t *lens, size_t count, uint8_t *buf, bool *got,
 			   struct seed_error *err);
 int seed_journal_sync(struct seed_journal *journal, struct seed_error *err);
+/* Entries in the journal of this folder, by their headers alone: nothing is checked and nothing is
+ * written. Counting ends where no entry follows; 0 without a journal. */
+int seed_journal_count(int dir, uint64_t *blocks, struct seed_error *err);
 uint64_t seed_journal_blocks(const struct seed_journal *journal);
 uint64_t seed_journal_bytes(const struct seed_journal *journal);	/* of the file */
 

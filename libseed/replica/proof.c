@@ -311,7 +311,7 @@ int seed_replica_prove(struct seed_proof *out, const struct seed_replica *replic
 	seed_vec_free(&c.missing);
 	if (rc < 0) {
 		seed_proof_clear(&proof);
-		return seed_error_prefix(err, "disk %s", c.disk->slot);
+		return -1;
 	}
 	*out = proof;
 	return 0;

@@ -356,7 +356,7 @@ int seed_sync_abort(struct seed_replica *replica, bool *was, struct seed_error *
 
 struct pending {
 	int dir;
-	uint64_t bytes;
+	uint64_t bytes, in_place;	/* in the journal; in new disks */
 };
 
 static int count_name(const char *name, void *arg, struct seed_error *err)
@@ -372,7 +372,7 @@ static int count_name(const char *name, void *arg, struct seed_error *err)
 		p->bytes += (uint64_t)st.st_size > SEED_JOURNAL_HEADER ?
 			    (uint64_t)st.st_size - SEED_JOURNAL_HEADER : 0;
 	else if (len > 4 && strcmp(name + len - 4, ".raw") == 0)
-		p->bytes += (uint64_t)st.st_blocks * 512;
+		p->in_place += (uint64_t)st.st_blocks * 512;
 	return 0;
 }
 
@@ -388,7 +388,7 @@ int seed_sync_pending(const struct seed_replica *replica, uint64_t *bytes, bool 
 	if (seed_path_open_folder_at(&dir, replica->dir, SEED_SYNC_DIR, &inner) == 0) {
 		p.dir = dir;
 		if (seed_path_each(dir, ".", SEED_SYNC_NAMES_MAX, count_name, &p, &inner) == 0) {
-			*bytes = p.bytes;
+			*bytes = p.bytes + p.in_place;
 			*committed = seed_path_exists(dir, "replica.json");
 			return 0;
 		}
@@ -399,4 +399,28 @@ int seed_sync_pending(const struct seed_replica *replica, uint64_t *bytes, bool 
 	if (err)
 		*err = inner;
 	return -1;
+}
+
+int seed_sync_pending_blocks(const struct seed_replica *replica, bool *there, uint64_t *blocks,
+			     struct seed_error *err)
+{
+	SEED_AUTO(seed_fd_closep) int dir = -1;
+	struct seed_error inner = { 0 };
+	struct pending p = { 0 };
+
+	*blocks = 0;
+	*there = false;
+	if (seed_path_open_folder_at(&dir, replica->dir, SEED_SYNC_DIR, &inner) == 0) {
+		*there = true;
+		p.dir = dir;
+		if (seed_path_each(dir, ".", SEED_SYNC_NAMES_MAX, count_name, &p, &inner) == 0 &&
+		    seed_journal_count(dir, blocks, &inner) == 0) {
+			*blocks += (p.in_place + SEED_BLOCK_SIZE - 1) / SEED_BLOCK_SIZE;
+			return 0;
+		}
+	}
+	if (inner.kind == SEED_ERR_NOTFOUND)
+		return 0;
+	*err = inner;
+	return seed_error_prefix(err, "replica %s", replica->name);
 }

@@ -132,8 +132,12 @@ int seed_sync_finish_fill(struct seed_sync *sync, uint64_t *missing_blocks,
 /* Throw away what arrived: the old replica stays. *@was false when there was nothing. Once a
  * record is there it is carried out instead: USAGE says so. @replica is locked. */
 int seed_sync_abort(struct seed_replica *replica, bool *was, struct seed_error *err);
-/* What lies in sync/ of a replica, locked or not: bytes and blocks that arrived, 0 if none. */
+/* What lies in sync/ of a replica, locked or not: bytes that arrived, 0 if none. */
 int seed_sync_pending(const struct seed_replica *replica, uint64_t *bytes, bool *committed,
 		      struct seed_error *err);
+/* The same in blocks, for which the headers of the journal are read. *@there: is anything there that
+ * seed_sync_abort() would throw away? */
+int seed_sync_pending_blocks(const struct seed_replica *replica, bool *there, uint64_t *blocks,
+			     struct seed_error *err);
 
 #endif

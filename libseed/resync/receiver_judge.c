@@ -240,10 +240,21 @@ static int say_diverged(const struct seed_receiving *r, const struct seed_lineag
 static int say_rollback(const struct seed_receiving *r, const char *what, uint64_t generation,
 			struct seed_error *err)
 {
+	const char *peer = r->s->peer->name;
+
+	/* The same number for other content: signed twice, by two copies of one home. */
+	if (r->offer.generation == generation)
+		return seed_error_set(err, SEED_ERR_IDENTITY,
+				      "a rollback: %s signed generation %" PRIu64 " twice: %s is one "
+				      "with that number, and another is offered. Was %s's home "
+				      "restored from a backup? Take the newest there is, or export "
+				      "there until its generation is above %" PRIu64,
+				      peer, generation, what, peer, generation);
 	return seed_error_set(err, SEED_ERR_IDENTITY,
 			      "a rollback: %s is generation %" PRIu64 " and generation %" PRIu64
-			      " is offered. Was %s's home restored from a backup?",
-			      what, generation, r->offer.generation, r->s->peer->name);
+			      " is offered. Was %s's home restored from a backup? Take the newest "
+			      "there is, or export there until its generation is above %" PRIu64,
+			      what, generation, r->offer.generation, peer, generation);
 }
 
 static int check_line(const struct seed_receiving *r, const char *what,

@@ -36,6 +36,9 @@ vm_file() {	# NAME
 # Clean: nothing was written since the export. A dry run changes nothing.
 tree >"$tmp/before"
 says 'Would adopt web01 at generation 1' vmseed -q --home "$hq" adopt -n "$web01"
+# By its name it is what it was exported as.
+says 'Would adopt web01 at generation 1' vmseed -q --home "$hq" adopt -n web01
+says 'Would adopt web01 .* moved' vmseed -q --home "$hq" adopt -n --in-place web01
 tree | cmp - "$tmp/before"
 says 'Adopted web01 at generation 1' vmseed -q --home "$hq" adopt "$web01"
 grep -q 'Nothing was written after the last export. No receipt says' "$tmp/out" ||
@@ -147,7 +150,7 @@ cmp "$tmp/two.then" "$folder/vdb.raw"
 # Not ours, never seen, in use, in the way.
 refuses 2 'never exported' vmseed -q --home "$hq" adopt "unknown=$tmp/mail.img"
 [ "$(find "$hq/vms" -mindepth 1 -maxdepth 1 | wc -l)" = 4 ] || fail 'a refusal made a record'
-refuses 2 'no such file and no such replica' vmseed -q --home "$hq" adopt nobody
+refuses 2 'no replica is called so: .nobody.: no such file' vmseed -q --home "$hq" adopt nobody
 refuses 9 'is locked by' flock "$(dirname "$(vm_file mail)")" vmseed -q --home "$hq" adopt "$mail"
 name=$(vmseed -q --home "$hq" adopt -n --json "$mail" | json 'd["replica"]')
 mkdir "$hq/replicas/$name"
@@ -166,7 +169,7 @@ until [ -e "$tmp/holding" ]; do sleep 0.1; done
 refuses 8 'mail' vmseed -q --home "$hq" adopt "$mail"
 kill $holder
 wait $holder 2>/dev/null || :
-run vmseed -q --home "$hq" adopt "$mail"
+says 'Adopted mail' vmseed -q --home "$hq" adopt mail
 
 # A promoted replica becomes a candidate again, with the same care.
 promoted=$dr/replicas/$(replica "$dr" web01 folder)

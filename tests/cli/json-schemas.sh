@@ -116,6 +116,10 @@ prints 3 resync vmseed --home "$hq" resync --to "$dr" "$a" "$b"
 prints 3 resync vmseed --home "$dr" resync --from "$hq" --all
 prints 1 resync env VMSEED_SSH=false vmseed --home "$hq" resync --retries 0 --to ssh://dr "$a"
 
+prints 0 resync-abort vmseed --home "$dr" resync -n --abort 'web 01'
+prints 0 resync-abort vmseed --home "$dr" resync --abort 'web 01'
+prints 2 resync-abort vmseed --home "$dr" resync --abort 'web 01' none
+
 echo '{' >"$dr/replicas/$folder/replica.json"
 prints 0 status vmseed --home "$dr" status
 

@@ -57,6 +57,9 @@ for bad in --jobs=0 --jobs=-1 --jobs=x --jobs=1x --jobs=99999999999999999999 --j
 done
 run vmseed --home "$tmp/hq" key list --jobs 3 --memory 512M --progress=none --color=never -vv -y
 
+# A dry run that served would write what it is sent.
+refuses 2 'serve: a dry run is for the end that calls' vmseed --home "$tmp/hq" -n serve </dev/null
+
 # What stdout lost is an error; a closed stream is no place for another file.
 fails_with 1 'write to stdout: No space left' sh -c 'vmseed --home "$1" key list >/dev/full' - "$tmp/hq"
 fails_with 1 'stdout' sh -c 'vmseed --help >/dev/full'

@@ -21,6 +21,21 @@ fails_with 1 . vmseed --home "$hq" resync --retries 0 --to "$dest" "$vm"
 no_link
 [ -s "$folder/sync/journal" ] || fail 'nothing arrived'
 says 'web01' vmseed --home "$dr" status
+
+# A dry run says what would go, and nothing goes; it is the same in JSON.
+contents() {
+	(cd "$folder" && find . -type f -exec sha256sum {} + | sort)
+}
+contents >"$tmp/before"
+blocks=$(python3 -c 'import sys
+print(open(sys.argv[1], "rb").read().count(b"VSRE"))' "$folder/sync/journal")
+says "^web01\..*: what had arrived would be thrown away: $blocks blocks, .*iB; .*generation 1\.$" \
+	vmseed --home "$dr" -n resync --abort web01
+run vmseed --home "$dr" -n --json resync --abort web01
+json '[d["dry_run"]] + [[r["result"], r["blocks"]] for r in d["replicas"]]' <"$tmp/out" |
+	grep -qxF "[true, [\"thrown-away\", $blocks]]" || fail "not that: $(cat "$tmp/out")"
+contents | cmp - "$tmp/before" || fail 'a dry run changed something'
+
 run vmseed --home "$dr" resync --abort web01
 [ ! -e "$folder/sync" ] || fail 'sync/ is still there'
 find "$folder" -type f | sort | cmp - "$tmp/files"
@@ -32,7 +47,9 @@ same web01 "$tmp/web01.img"
 
 # Nothing to throw away; two at once; no such replica; not together with a destination.
 run vmseed --home "$dr" resync --abort web01 db01
+says 'nothing had arrived' vmseed --home "$dr" -n resync --abort web01
 refuses 2 'nosuch' vmseed --home "$dr" resync --abort nosuch
+refuses 2 'no replicas here' vmseed --home "$hq" resync --abort web01
 refuses 2 'abort' vmseed --home "$hq" resync --abort --to "$dr" "$vm"
 refuses 2 '.' vmseed --home "$dr" resync --abort
 

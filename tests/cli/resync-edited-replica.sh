@@ -61,7 +61,8 @@ until [ -e "$tmp/held" ]; do
 	[ $tries -lt 100 ] || fail 'the lock is not taken'
 	sleep 0.1
 done
-resync_fails 8 'web01' "web01=$tmp/web01.img"
+resync_fails 8 'replica web01\.[0-9a-f]*: disk vda: vda.raw: in use by .*pid' "web01=$tmp/web01.img"
+refuses 8 ': disk vda: vda.raw: in use by' vmseed --home "$dr" adopt --discard-changes web01
 kill "$holder"
 wait "$holder" 2>/dev/null || :
 trap 'rm -rf "$tmp"' EXIT

@@ -85,7 +85,8 @@ change "$tmp/web01.img" dry 7
 cp -a "$dr" "$tmp/before"
 run vmseed -n --home "$hq" resync --to "$dr" "$@"
 diff -r "$tmp/before/replicas" "$dr/replicas" || fail 'a dry run changed a replica'
-resync --paranoid "$@"
+resync -v --paranoid "$@"
+grep -q 'web01: 1 block differed; ' "$tmp/err" || fail "not one block: $(cat "$tmp/err")"
 is 'vm["web01"]["fetched_blocks"] == 1 and vm["db01"]["result"] == "current"'
 same web01 "$tmp/web01.img"
 
@@ -93,5 +94,12 @@ same web01 "$tmp/web01.img"
 refuses 2 '--to|--from' vmseed --home "$hq" resync "$@"
 refuses 2 'argument' vmseed --home "$hq" resync --to "$dr"
 refuses 2 'both|--from' vmseed --home "$hq" resync --to "$dr" --from "$dr" "$@"
-refuses 1 'no home at' vmseed --home "$hq" resync --retries 0 --to "$tmp/nowhere" "$@"
+refuses 2 'no home at .*/nowhere' vmseed --home "$hq" resync --to "$tmp/nowhere" "$@"
+refuses 2 'no home at .*web01.img' vmseed --home "$hq" resync --to "$tmp/web01.img" "$@"
+mkdir "$tmp/folder"
+refuses 2 '/folder. is no home of vmseed' vmseed --home "$hq" resync --to "$tmp/folder" "$@"
+refuses 2 '/folder. is no home of vmseed' vmseed --home "$dr" resync -n --from "$tmp/folder" --all
+[ -z "$(ls -A "$tmp/folder")" ] || fail 'something was written where no home is'
+# What the other end does not serve: whether it knows the name, it does not say.
+refuses 5 'typo.* is not a VM that hq serves' vmseed --home "$dr" resync --from "$hq" typo
 refuses 2 'ftp' vmseed --home "$hq" resync --to ftp://host/ "$@"

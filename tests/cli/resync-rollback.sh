@@ -44,3 +44,10 @@ cp -a "$tmp/hq-4" "$hq"
 resync --seed-over-wire "$vm"
 is 'vm["web01"]["generation"] >= 5'
 same web01 "$tmp/disk-1"
+
+# That home once more: what it signs now has a number that is used, for other content.
+rm -rf "$hq"
+cp -a "$tmp/hq-4" "$hq"
+change "$tmp/web01.img" otherwise 3
+resync_fails 6 'hq signed generation 5 twice: the replica is one with that number.* above 5' "$vm"
+same web01 "$tmp/disk-1"

@@ -71,7 +71,7 @@ refuses 5 'not one that this end serves' vmseed --home "$hq" resync --to ssh://p
 no_link
 
 # ---- what would be done
-says '^db01 would be resynced with .*/hq", if that is hq\.$' pull -n --all
+says '^db01 would be resynced, if site hq is at .*/hq": that is whom it follows\.$' pull -n --all
 [ "$(grep -c '^web01 would be resynced' "$tmp/out")" = 2 ] || fail "not all: $(cat "$tmp/out")"
 says '"result": "waiting"' vmseed --home "$dr" --json resync -n --from "$hq" --all
 fails_with 3 '^nosuch would be left out: ' push -n "db01=$tmp/db01.img" nosuch

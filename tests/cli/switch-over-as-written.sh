@@ -55,6 +55,6 @@ run vmseed --home "$dr" resync --to "$hq" --final web01
 run vmseed --home "$hq" promote web01
 written "$hq"
 run vmseed --home "$dr" adopt web01
-says '^web01 would be resynced with .*, if that is hq' vmseed --home "$dr" resync -n --from "$hq" --all
+says '^web01 would be resynced, if site hq is at ' vmseed --home "$dr" resync -n --from "$hq" --all
 says '^web01 .* synced' vmseed --home "$dr" resync --from "$hq" --all
 equal
