@@ -34,14 +34,33 @@ struct status {
 };
 
 /* Between two seeds it is neither until the next import, or verify, has moved the last file. */
-static const char *state_text(const struct seed_replica *replica)
+static bool between_seeds(const struct seed_replica *replica)
 {
 	uint64_t bytes;
 	bool decided = false;
 
 	seed_sync_pending(replica, &bytes, &decided, NULL);
-	return replica->switching || decided ? "switching" :
-					       seed_replica_state_name(replica->state);
+	return replica->switching || decided;
+}
+
+/* A whole copy that promote refuses: it may not be consistent. */
+static bool doubtful_copy(const struct seed_replica *replica)
+{
+	return (replica->state == SEED_REPLICA_SEEDED || replica->state == SEED_REPLICA_CURRENT) &&
+	       (replica->captured == SEED_CAPTURED_CHANGED ||
+		replica->captured == SEED_CAPTURED_UNPROVEN);
+}
+
+static const char *state_text(const struct seed_replica *replica, char *out, size_t size)
+{
+	const char *state = seed_replica_state_name(replica->state);
+
+	if (between_seeds(replica))
+		return "switching";
+	if (!doubtful_copy(replica))
+		return state;
+	snprintf(out, size, "%s (%s)", state, seed_captured_name(replica->captured));
+	return out;
 }
 
 static uint64_t disk_bytes(const struct seed_replica *replica)
@@ -53,7 +72,7 @@ static uint64_t disk_bytes(const struct seed_replica *replica)
 	return sum;
 }
 
-/* What an interrupted resync brought, and the next one uses. */
+/* What a resync has brought that is under way, or was interrupted: the next one uses it. */
 static uint64_t pending_bytes(const struct seed_replica *replica)
 {
 	uint64_t bytes = 0;
@@ -130,6 +149,7 @@ static struct seed_json *replica_json(const struct status *s, const struct seed_
 	seed_json_set_uint(item, "size", disk_bytes(replica));
 	seed_json_set_uint(item, "missing_blocks", seed_replica_missing(replica));
 	seed_json_set_uint(item, "pending_bytes", pending_bytes(replica));
+	seed_json_set_bool(item, "at_work", seed_fd_is_locked(replica->dir));
 	if (replica->imported > 0)
 		seed_json_set_text(item, "imported", seed_clock_text(replica->imported, time));
 	else
@@ -167,18 +187,37 @@ static bool unfinished(const struct seed_replica *replica)
 
 static void add_row(const struct status *s, const struct seed_replica *replica)
 {
-	char name[SEED_QUOTED], generation[24], age[32], size[32], missing[32];
+	char name[SEED_QUOTED], state[48], generation[24], age[32], size[32], missing[32];
+	bool doubtful = unfinished(replica) || between_seeds(replica) || doubtful_copy(replica) ||
+			replica->state == SEED_REPLICA_CANDIDATE;
 	uint64_t blocks = seed_replica_missing(replica);
 
 	snprintf(generation, sizeof(generation), "%" PRIu64, replica->generation);
 	out_table_row(s->table, (const char *[]){
 		out_name(replica->vm_name, name, sizeof(name)),
-		state_text(replica), generation,
+		state_text(replica, state, sizeof(state)), generation,
 		age_text(replica->imported, age, sizeof(age)),
 		seed_size_text(disk_bytes(replica), size),
 		blocks ? seed_size_text(blocks * SEED_BLOCK_SIZE, missing) : NULL,
 		replica->from });	/* as it is: the table makes it safe */
-	out_table_mood(s->table, 1, unfinished(replica) ? OUT_DOUBTFUL : OUT_GOOD);
+	out_table_mood(s->table, 1, doubtful ? OUT_DOUBTFUL : OUT_GOOD);
+}
+
+static void note_pending(const struct status *s, const struct seed_replica *replica)
+{
+	uint64_t bytes = pending_bytes(replica);
+	char size[32];
+
+	if (!bytes)
+		return;
+	seed_size_text(bytes, size);
+	if (seed_fd_is_locked(replica->dir))
+		cli_note(s->cli, "%s: a resync is under way; %s have arrived", replica->name, size);
+	else
+		cli_note(s->cli,
+			 "%s: a resync was interrupted; the %s that arrived are used by the next "
+			 "one",
+			 replica->name, size);
 }
 
 static int visit_replica(const char *name, struct seed_replica *replica,
@@ -206,14 +245,8 @@ static int visit_replica(const char *name, struct seed_replica *replica,
 	if (unfinished(replica))
 		s->incomplete++;
 	if (s->table) {
-		char size[32];
-
 		add_row(s, replica);
-		if (pending_bytes(replica))
-			cli_note(s->cli,
-				 "%s: a resync was interrupted; the %s that arrived are used by "
-				 "the next one",
-				 replica->name, seed_size_text(pending_bytes(replica), size));
+		note_pending(s, replica);
 	} else {
 		seed_json_append(s->replicas, replica_json(s, replica));
 	}
