@@ -20,13 +20,16 @@
 #include "replica/home_store.h"
 #include "replica/replica.h"
 #include "replica/sync.h"
+#include "status_names.h"
 #include "status_receipts.h"
 #include "verdict.h"
 
 struct status {
 	struct cli *cli;
 	int home;
-	char *store_path;		/* NULL: there is no store yet */
+	int store;			/* -1: there is no store yet */
+	char *store_path;		/* NULL then */
+	struct status_names names;
 	struct out_table *table;	/* or ... */
 	struct seed_json *replicas, *sources;	/* ... these */
 	size_t listed, incomplete, broken;
@@ -34,14 +37,33 @@ struct status {
 };
 
 /* Between two seeds it is neither until the next import, or verify, has moved the last file. */
-static const char *state_text(const struct seed_replica *replica)
+static bool between_seeds(const struct seed_replica *replica)
 {
 	uint64_t bytes;
 	bool decided = false;
 
 	seed_sync_pending(replica, &bytes, &decided, NULL);
-	return replica->switching || decided ? "switching" :
-					       seed_replica_state_name(replica->state);
+	return replica->switching || decided;
+}
+
+/* A whole copy that promote refuses: it may not be consistent. */
+static bool doubtful_copy(const struct seed_replica *replica)
+{
+	return (replica->state == SEED_REPLICA_SEEDED || replica->state == SEED_REPLICA_CURRENT) &&
+	       (replica->captured == SEED_CAPTURED_CHANGED ||
+		replica->captured == SEED_CAPTURED_UNPROVEN);
+}
+
+static const char *state_text(const struct seed_replica *replica, char *out, size_t size)
+{
+	const char *state = seed_replica_state_name(replica->state);
+
+	if (between_seeds(replica))
+		return "switching";
+	if (!doubtful_copy(replica))
+		return state;
+	snprintf(out, size, "%s (%s)", state, seed_captured_name(replica->captured));
+	return out;
 }
 
 static uint64_t disk_bytes(const struct seed_replica *replica)
@@ -53,7 +75,7 @@ static uint64_t disk_bytes(const struct seed_replica *replica)
 	return sum;
 }
 
-/* What an interrupted resync brought, and the next one uses. */
+/* What a resync has brought that is under way, or was interrupted: the next one uses it. */
 static uint64_t pending_bytes(const struct seed_replica *replica)
 {
 	uint64_t bytes = 0;
@@ -130,6 +152,7 @@ static struct seed_json *replica_json(const struct status *s, const struct seed_
 	seed_json_set_uint(item, "size", disk_bytes(replica));
 	seed_json_set_uint(item, "missing_blocks", seed_replica_missing(replica));
 	seed_json_set_uint(item, "pending_bytes", pending_bytes(replica));
+	seed_json_set_bool(item, "at_work", seed_fd_is_locked(replica->dir));
 	if (replica->imported > 0)
 		seed_json_set_text(item, "imported", seed_clock_text(replica->imported, time));
 	else
@@ -167,18 +190,38 @@ static bool unfinished(const struct seed_replica *replica)
 
 static void add_row(const struct status *s, const struct seed_replica *replica)
 {
-	char name[SEED_QUOTED], generation[24], age[32], size[32], missing[32];
+	char name[SEED_QUOTED], state[48], generation[24], age[32], size[32], missing[32];
+	bool doubtful = unfinished(replica) || between_seeds(replica) || doubtful_copy(replica) ||
+			replica->state == SEED_REPLICA_CANDIDATE;
 	uint64_t blocks = seed_replica_missing(replica);
 
 	snprintf(generation, sizeof(generation), "%" PRIu64, replica->generation);
 	out_table_row(s->table, (const char *[]){
-		out_name(replica->vm_name, name, sizeof(name)),
-		state_text(replica), generation,
+		status_names_shown(&s->names, &replica->site, &replica->uuid, replica->vm_name,
+				   name),
+		state_text(replica, state, sizeof(state)), generation,
 		age_text(replica->imported, age, sizeof(age)),
 		seed_size_text(disk_bytes(replica), size),
 		blocks ? seed_size_text(blocks * SEED_BLOCK_SIZE, missing) : NULL,
 		replica->from });	/* as it is: the table makes it safe */
-	out_table_mood(s->table, 1, unfinished(replica) ? OUT_DOUBTFUL : OUT_GOOD);
+	out_table_mood(s->table, 1, doubtful ? OUT_DOUBTFUL : OUT_GOOD);
+}
+
+static void note_pending(const struct status *s, const struct seed_replica *replica)
+{
+	uint64_t bytes = pending_bytes(replica);
+	char size[32];
+
+	if (!bytes)
+		return;
+	seed_size_text(bytes, size);
+	if (seed_fd_is_locked(replica->dir))
+		cli_note(s->cli, "%s: a resync is under way; %s have arrived", replica->name, size);
+	else
+		cli_note(s->cli,
+			 "%s: a resync was interrupted; the %s that arrived are used by the next "
+			 "one",
+			 replica->name, size);
 }
 
 static int visit_replica(const char *name, struct seed_replica *replica,
@@ -206,26 +249,19 @@ static int visit_replica(const char *name, struct seed_replica *replica,
 	if (unfinished(replica))
 		s->incomplete++;
 	if (s->table) {
-		char size[32];
-
 		add_row(s, replica);
-		if (pending_bytes(replica))
-			cli_note(s->cli,
-				 "%s: a resync was interrupted; the %s that arrived are used by "
-				 "the next one",
-				 replica->name, seed_size_text(pending_bytes(replica), size));
+		note_pending(s, replica);
 	} else {
 		seed_json_append(s->replicas, replica_json(s, replica));
 	}
 	return 0;
 }
 
-static int each_replica(struct status *s, int home, struct seed_error *err)
+static int open_store(struct status *s, int home, struct seed_error *err)
 {
-	SEED_AUTO(seed_fd_closep) int store = -1;
 	struct seed_error why = { 0 };
 
-	if (seed_store_open(&store, home, NULL, false, &s->store_path, &why) < 0) {
+	if (seed_store_open(&s->store, home, NULL, false, &s->store_path, &why) < 0) {
 		/* A home that never imported has none. One that is remembered and gone is not
 		 * that. */
 		if (why.kind == SEED_ERR_NOTFOUND && !seed_path_exists(home, "store"))
@@ -233,7 +269,7 @@ static int each_replica(struct status *s, int home, struct seed_error *err)
 		*err = why;
 		return -1;
 	}
-	return seed_store_each(store, visit_replica, s, err);
+	return 0;
 }
 
 /* ---- the VMs that this site exports ---- */
@@ -241,14 +277,14 @@ static int each_replica(struct status *s, int home, struct seed_error *err)
 /* Where a VM's replicas are, as those sites acknowledged: a row below its own. */
 struct acknowledged {
 	struct status *s;
-	const char *vm;			/* raw name */
+	const char *vm;			/* its name, as shown */
 	struct seed_json *array;
 };
 
 static void show_receipt(void *arg, const char *peer, const struct seed_receipt *receipt)
 {
 	struct acknowledged *a = arg;
-	char name[SEED_QUOTED], state[SEED_NAME_MAX + 8], generation[24], age[32];
+	char state[SEED_NAME_MAX + 8], generation[24], age[32];
 	char time[SEED_TIME_TEXT];
 	struct seed_json *item;
 
@@ -256,7 +292,7 @@ static void show_receipt(void *arg, const char *peer, const struct seed_receipt 
 		snprintf(state, sizeof(state), "at %s", peer);
 		snprintf(generation, sizeof(generation), "%" PRIu64, receipt->generation);
 		out_table_row(a->s->table, (const char *[]){
-			out_name(a->vm, name, sizeof(name)), state, generation,
+			a->vm, state, generation,
 			age_text(receipt->at, age, sizeof(age)), NULL, NULL, NULL });
 		return;
 	}
@@ -284,11 +320,13 @@ static int visit_source(const struct seed_vm_file *source, const struct seed_err
 		return 0;
 	}
 	s->listed++;
-	receipts.vm = source->name;
+	receipts.vm = status_names_shown(&s->names,
+					 source->has_origin ? &source->origin : &s->names.own,
+					 &source->uuid, source->name, name);
 	if (s->table) {
 		snprintf(generation, sizeof(generation), "%" PRIu64, source->generation);
 		out_table_row(s->table, (const char *[]){
-			out_name(source->name, name, sizeof(name)),
+			receipts.vm,
 			source->handed_over ? "handed over" : "source", generation,
 			age_text(source->updated, age, sizeof(age)), NULL, NULL, NULL });
 		return status_receipts_each(s->cli, s->home, &source->uuid, show_receipt, &receipts,
@@ -340,7 +378,9 @@ static int show(struct status *s, int home, struct seed_error *err)
 		out_table_colours(s->table, cli_colour(s->cli, STDOUT_FILENO));
 	}
 	s->home = home;
-	if (each_replica(s, home, err) < 0 ||
+	if (open_store(s, home, err) < 0 ||
+	    (s->table && status_names_read(&s->names, home, s->store, err) < 0) ||
+	    (s->store >= 0 && seed_store_each(s->store, visit_replica, s, err) < 0) ||
 	    seed_vm_file_each(home, visit_source, s, err) < 0)
 		return -1;
 	if (s->cli->json)
@@ -363,7 +403,9 @@ static int check(const struct status *s, struct seed_error *err)
 
 static void clear(struct status *s)
 {
+	seed_fd_closep(&s->store);
 	free(s->store_path);
+	status_names_clear(&s->names);
 	out_table_free(s->table);
 	seed_json_free(s->replicas);
 	seed_json_free(s->sources);
@@ -389,7 +431,7 @@ static int take_receipts(struct cli *cli, const char **dirs, struct seed_error *
 
 int cmd_status(struct cli *cli, int argc, const char **argv, struct seed_error *err)
 {
-	SEED_AUTO(clear) struct status s = { .cli = cli };
+	SEED_AUTO(clear) struct status s = { .cli = cli, .store = -1 };
 	SEED_AUTO(cli_list_freep) const char **media = NULL;
 	int home, checked = 0;
 	const struct poptOption table[] = {

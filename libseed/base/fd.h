@@ -40,7 +40,10 @@ void seed_fd_drop_cache(int fd);
 /* flock() without waiting: SEED_ERR_LOCKED names the holder (program, pid) as far
  * as /proc tells. Ends with the descriptor. @what names the object in the message. */
 int seed_fd_lock(int fd, const char *what, bool exclusive, struct seed_error *err);
-/* The same, exclusive, for what others hold for milliseconds: LOCKED only after 5 seconds. */
+/* Does anybody hold a lock on it? Takes none, so that nobody who wants it is kept off; as far as
+ * /proc tells, else false. */
+bool seed_fd_is_locked(int fd);
+/* seed_fd_lock(), exclusive, for what others hold for milliseconds: LOCKED only after 5 seconds. */
 int seed_fd_lock_wait(int fd, const char *what, struct seed_error *err);
 
 #endif

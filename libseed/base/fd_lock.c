@@ -89,6 +89,11 @@ int seed_fd_lock(int fd, const char *what, bool exclusive, struct seed_error *er
 			      pid);
 }
 
+bool seed_fd_is_locked(int fd)
+{
+	return holder_pid(fd) != 0;
+}
+
 int seed_fd_lock_wait(int fd, const char *what, struct seed_error *err)
 {
 	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };

@@ -2,9 +2,12 @@
 #include "capture/source_vm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -24,7 +27,7 @@ int seed_source_vm_uuid(struct seed_id *out, const struct seed_vmdef *def,
 	return 0;
 }
 
-static int write_vm(const struct seed_source_vm *vm, uint64_t generation, struct seed_error *err)
+static int write_vm(struct seed_source_vm *vm, uint64_t generation, struct seed_error *err)
 {
 	struct seed_vm_file file = {
 		.uuid = vm->uuid,
@@ -38,7 +41,10 @@ static int write_vm(const struct seed_source_vm *vm, uint64_t generation, struct
 		.final = vm->final,
 	};
 
-	return seed_vm_file_write(vm->dir, &file, err);
+	if (seed_vm_file_write(vm->dir, &file, err) < 0)
+		return -1;
+	vm->unsaved = false;
+	return 0;
 }
 
 static int begin_lineage(struct seed_source_vm *vm, const struct seed_site *site,
@@ -46,9 +52,8 @@ static int begin_lineage(struct seed_source_vm *vm, const struct seed_site *site
 {
 	vm->lineage = (struct seed_lineage){ .count = 1 };
 	vm->lineage.timelines[0].writer = site->id;
-	if (seed_random_id(&vm->lineage.timelines[0].id, err) < 0)
-		return -1;
-	return write_vm(vm, 0, err);
+	vm->unsaved = true;
+	return seed_random_id(&vm->lineage.timelines[0].id, err);
 }
 
 /* A damaged vm.json is an error, never a fresh start: its generations may have been signed. */
@@ -77,19 +82,44 @@ static int load_vm(struct seed_source_vm *vm, const struct seed_site *site, unsi
 
 /* ---- the folder ---- */
 
+#define FOLDER_PATH (sizeof("vms/") + SEED_UUID_TEXT)
+
+static const char *folder_path(const struct seed_source_vm *vm, char *out)
+{
+	char uuid[SEED_UUID_TEXT];
+
+	snprintf(out, FOLDER_PATH, "vms/%s", seed_uuid_text(&vm->uuid, uuid));
+	return out;
+}
+
 static int open_folder(struct seed_source_vm *vm, int home, struct seed_error *err)
 {
-	char path[sizeof("vms/") + SEED_UUID_TEXT], uuid[SEED_UUID_TEXT];
-	char name[SEED_QUOTED];
+	char path[FOLDER_PATH], name[SEED_QUOTED];
+	struct stat st;
 
-	snprintf(path, sizeof(path), "vms/%s", seed_uuid_text(&vm->uuid, uuid));
-	if (seed_path_make_folder(home, "vms", 0700, err) < 0 ||
-	    seed_path_make_folder(home, path, 0700, err) < 0 ||
-	    seed_path_open_folder_at(&vm->dir, home, path, err) < 0)
+	folder_path(vm, path);
+	if (seed_path_make_folder(home, "vms", 0700, err) < 0)
 		return -1;
-	if (seed_fd_lock(vm->dir, seed_quote(vm->name, name, sizeof(name)), true, err) < 0)
-		return -1;
+	do {
+		seed_fd_closep(&vm->dir);
+		vm->dir = -1;
+		if (seed_path_make_folder(home, path, 0700, err) < 0 ||
+		    seed_path_open_folder_at(&vm->dir, home, path, err) < 0 ||
+		    seed_fd_lock(vm->dir, seed_quote(vm->name, name, sizeof(name)), true, err) < 0)
+			return -1;
+		if (fstat(vm->dir, &st) < 0)
+			return seed_error_sys(err, errno, "%s", path);
+		/* Another run made nothing of it and took it away before the lock was ours. */
+	} while (st.st_nlink == 0);
 	return seed_file_sweep(vm->dir, err);
+}
+
+/* One that holds anything stays: what was read need not be read again. */
+static void drop_empty_folder(const struct seed_source_vm *vm)
+{
+	char path[FOLDER_PATH];
+
+	unlinkat(vm->home, folder_path(vm, path), AT_REMOVEDIR);
 }
 
 int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed_vmdef *def,
@@ -101,6 +131,7 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 	if (vm)
 		*vm = (struct seed_source_vm){
 			.dir = -1,
+			.home = home,
 			.name = strdup(def->name),
 			.site = site->id,
 			.origin = site->id,
@@ -134,6 +165,8 @@ void seed_source_vm_close(struct seed_source_vm *vm)
 {
 	if (!vm)
 		return;
+	if (vm->unsaved)
+		drop_empty_folder(vm);
 	seed_fd_closep(&vm->dir);
 	free(vm->name);
 	free(vm->definition);
@@ -143,6 +176,16 @@ void seed_source_vm_close(struct seed_source_vm *vm)
 int seed_source_vm_save(struct seed_source_vm *vm, struct seed_error *err)
 {
 	return write_vm(vm, vm->generation, err);
+}
+
+int seed_source_vm_retract(struct seed_source_vm *vm, struct seed_error *err)
+{
+	if (vm->generation || vm->handed_over)
+		return 0;
+	if (seed_path_unlink(vm->dir, "vm.json", err) < 0)
+		return -1;
+	vm->unsaved = true;
+	return 0;
 }
 
 int seed_source_vm_hand_over(struct seed_source_vm *vm, bool final, struct seed_error *err)
@@ -228,5 +271,5 @@ int seed_source_vm_note_definition(struct seed_source_vm *vm, const struct seed_
 		return 0;
 	free(vm->definition);
 	vm->definition = seed_steal(&now);
-	return seed_source_vm_save(vm, err);
+	return vm->unsaved ? 0 : seed_source_vm_save(vm, err);
 }

@@ -33,6 +33,8 @@ struct seed_source_vm {
 	char *definition;		/* where its definition is, or NULL: see vm_file.h */
 	bool handed_over;		/* to another site ... */
 	bool final;			/* ... by a last resync */
+	bool unsaved;			/* there is no vm.json: nothing was signed or offered yet */
+	int home;			/* borrowed */
 };
 
 #define SEED_SOURCE_VM_ANYWAY 1u	/* open one that was handed over, too */
@@ -44,7 +46,9 @@ struct seed_source_vm {
  * @flags: of SEED_SOURCE_VM_*
  * @err: LOCKED when another run has it; IDENTITY when it was handed over to another site
  *
- * Made on first use, with a fresh timeline of ours.
+ * Of a VM without one, a fresh timeline of ours is begun, @unsaved: vm.json is written by whatever
+ * makes something of it durable, below, and a folder that stayed empty goes with the close. So a VM
+ * that was refused, or mistyped, is not known from then on. @home stays open as long.
  */
 int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed_vmdef *def,
 			const struct seed_site *site, unsigned int flags, struct seed_error *err);
@@ -54,11 +58,14 @@ void seed_source_vm_close(struct seed_source_vm *vm);
 static inline void seed_source_vm_closep(struct seed_source_vm **v) { seed_source_vm_close(*v); }
 /* Make lineage, generation, origin, definition and handed_over durable as they are now. */
 int seed_source_vm_save(struct seed_source_vm *vm, struct seed_error *err);
+/* It was begun and offered by this run, and nobody took it: forget it again, but for what was read.
+ * One that anything was signed of stays as it is. */
+int seed_source_vm_retract(struct seed_source_vm *vm, struct seed_error *err);
 /* Another site goes on with it, @final: by a last resync. Durable on return; this site signs no
  * more of it. */
 int seed_source_vm_hand_over(struct seed_source_vm *vm, bool final, struct seed_error *err);
-/* Note where @def was read from, durable on return; written only when it differs. What cannot be
- * found again later (its path is gone, too long, not UTF-8) is NULL, and no error. */
+/* Note where @def was read from, durable on return unless @unsaved; written only when it differs.
+ * What cannot be found again later (its path is gone, too long, not UTF-8) is NULL, and no error. */
 int seed_source_vm_note_definition(struct seed_source_vm *vm, const struct seed_vmdef *def,
 				   struct seed_error *err);
 /* generation + 1, durable on return. RANGE at the end of the numbers. */

@@ -313,6 +313,7 @@ static int transfer(struct seed_session *s, struct seed_vm_reading *r, struct se
 	if (seed_session_expect(s, &f, SEED_FRAME_BASE, refused, err) < 0 ||
 	    seed_msg_base_get(&base, &f, err) < 0)
 		return -1;
+	r->taken = true;
 	if (base.disk_count != r->disks.count)
 		return seed_error_set(err, SEED_ERR_FORMAT, "BASE for %u disks of %zu",
 				      base.disk_count, r->disks.count);
@@ -333,13 +334,15 @@ static int transfer(struct seed_session *s, struct seed_vm_reading *r, struct se
 static int exchange(struct seed_session *s, struct seed_vm_reading *r, struct seed_resync_vm *vm,
 		    bool *refused, struct seed_error *err)
 {
+	bool begun = r->kept->unsaved;
 	struct seed_frame f;
 
 	seed_session_begin_vm(s);
 	if (send_head(s, r, err) < 0 || seed_session_next(s, &f, err) < 0)
 		return -1;
 	if (f.type == SEED_FRAME_RECEIPT) {
-		if (take_receipt(s, r, &f, vm, err) < 0)
+		if ((begun && seed_source_vm_save(r->kept, err) < 0) ||
+		    take_receipt(s, r, &f, vm, err) < 0)
 			return -1;
 		vm->result = SEED_RESYNC_CURRENT;
 		return 0;
@@ -350,9 +353,15 @@ static int exchange(struct seed_session *s, struct seed_vm_reading *r, struct se
 	}
 	if (f.type != SEED_FRAME_MORE || f.len)
 		return seed_session_unexpected(&f, err);
-	if (send_offer(s, r, err) < 0)
+	/* The timeline is ours for good before anybody may begin a replica on it. */
+	if ((begun && seed_source_vm_save(r->kept, err) < 0) || send_offer(s, r, err) < 0)
 		return -1;
-	return transfer(s, r, vm, refused, err);
+	if (transfer(s, r, vm, refused, err) == 0)
+		return 0;
+	/* It is none of the VMs that are resynced from here, then. */
+	if (begun && *refused && !r->taken)
+		seed_source_vm_retract(r->kept, NULL);
+	return -1;
 }
 
 /* Before anything is said: where nothing has changed no manifest is signed, and the receipt alone

@@ -35,6 +35,7 @@ struct seed_vm_reading_disk {
 struct seed_vm_reading {
 	const struct seed_vmdef *def;		/* borrowed */
 	struct seed_source_vm *kept;
+	bool taken;			/* the peer had nothing against it */
 	struct seed_vec files;			/* struct seed_side_file */
 	struct seed_vec facts;			/* struct seed_manifest_file: of @files */
 	struct seed_vec disks;			/* struct seed_vm_reading_disk */

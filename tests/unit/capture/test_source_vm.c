@@ -64,6 +64,7 @@ static void a_new_vm_begins_a_timeline_of_ours(void **state)
 {
 	SEED_AUTO(seed_source_vm_closep) struct seed_source_vm *vm = open_vm(*state, "../../x\n");
 	static const struct seed_id nil;
+	struct seed_error err = { 0 };
 	struct stat st;
 
 	assert_string_equal(vm->name, "../../x\n");
@@ -72,10 +73,43 @@ static void a_new_vm_begins_a_timeline_of_ours(void **state)
 	assert_false(vm->lineage.timelines[0].forked);
 	assert_true(seed_id_equal(&vm->lineage.timelines[0].writer, &site.id));
 	assert_false(seed_id_equal(&vm->lineage.timelines[0].id, &nil));
+	assert_true(vm->unsaved);
+	assert_int_equal(fstatat(((struct tmpdir *)*state)->fd, "vms/" UUID "/vm.json", &st, 0), -1);
+	assert_ok(seed_source_vm_save(vm, &err), &err);
+	assert_false(vm->unsaved);
 	assert_int_equal(fstatat(((struct tmpdir *)*state)->fd, "vms/" UUID "/vm.json", &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(fstatat(((struct tmpdir *)*state)->fd, "vms/" UUID, &st, 0), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+static void of_a_vm_that_nothing_was_made_of_no_folder_stays(void **state)
+{
+	const struct tmpdir *home = *state;
+	struct seed_source_vm *vm = open_vm(home, "web01");
+	struct seed_error err = { 0 };
+	struct stat st;
+
+	seed_source_vm_close(vm);
+	assert_int_equal(fstatat(home->fd, "vms/" UUID, &st, 0), -1);
+	vm = open_vm(home, "web01");
+	assert_ok(seed_source_vm_save(vm, &err), &err);
+	assert_ok(seed_source_vm_retract(vm, &err), &err);
+	seed_source_vm_close(vm);
+	assert_int_equal(fstatat(home->fd, "vms/" UUID, &st, 0), -1);
+	/* What was read stays, and so does what was signed of. */
+	vm = open_vm(home, "web01");
+	tmpdir_put(home, "vms/" UUID "/vda.list", "x", 1);
+	seed_source_vm_close(vm);
+	assert_int_equal(fstatat(home->fd, "vms/" UUID "/vda.list", &st, 0), 0);
+	assert_int_equal(fstatat(home->fd, "vms/" UUID "/vm.json", &st, 0), -1);
+	vm = open_vm(home, "web01");
+	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
+	assert_ok(seed_source_vm_retract(vm, &err), &err);
+	seed_source_vm_close(vm);
+	vm = open_vm(home, "web01");
+	assert_int_equal(vm->generation, 1);
+	seed_source_vm_close(vm);
 }
 
 static void generations_rise_over_runs_and_renames(void **state)
@@ -129,6 +163,12 @@ static void a_second_run_finds_it_locked(void **state)
 	seed_source_vm_close(first);
 }
 
+static void make_folder(const struct tmpdir *home)
+{
+	assert_int_equal(mkdirat(home->fd, "vms", 0700), 0);
+	assert_int_equal(mkdirat(home->fd, "vms/" UUID, 0700), 0);
+}
+
 static void put_vm(const struct tmpdir *home, const char *text)
 {
 	tmpdir_put(home, "vms/" UUID "/vm.json", text, strlen(text));
@@ -151,7 +191,7 @@ static void a_damaged_file_is_never_begun_anew(void **state)
 	struct seed_vmdef def = def_of("web01", 1);
 	struct tmpdir *home = *state;
 
-	seed_source_vm_close(open_vm(home, "web01"));
+	make_folder(home);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct seed_source_vm *vm = NULL;
 		struct seed_error err;
@@ -172,7 +212,7 @@ static void the_numbers_end(void **state)
 	struct seed_source_vm *vm = NULL;
 	struct seed_error err = { 0 };
 
-	seed_source_vm_close(open_vm(home, "web01"));
+	make_folder(home);
 	put_vm(home, VM(UUID, LINEAGE, "9007199254740990"));
 	assert_ok(seed_source_vm_open(&vm, home->fd, &def, &site, 0, &err), &err);
 	assert_ok(seed_source_vm_next_generation(vm, &err), &err);
@@ -256,6 +296,7 @@ static void assert_noted(const struct tmpdir *home, const struct seed_vmdef *def
 	struct seed_source_vm *vm = open_vm(home, "web01");
 	struct seed_error err = { 0 };
 
+	assert_ok(seed_source_vm_save(vm, &err), &err);
 	assert_ok(seed_source_vm_note_definition(vm, def, &err), &err);
 	seed_source_vm_close(vm);
 	vm = open_vm(home, "web01");
@@ -323,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_id_is_declared_or_made_from_site_and_name),
 		IN_HOME(a_new_vm_begins_a_timeline_of_ours),
+		IN_HOME(of_a_vm_that_nothing_was_made_of_no_folder_stays),
 		IN_HOME(generations_rise_over_runs_and_renames),
 		IN_HOME(a_generation_is_on_disk_before_it_is_used),
 		IN_HOME(a_second_run_finds_it_locked),
