@@ -131,7 +131,8 @@ static void print_taken_text(const struct cli *cli, const struct seed_taken_back
 		       cli->dry_run ? "would go on with" : "goes on with");
 	printf("Its disks are where they were.\n");
 	if (!cli->dry_run)
-		printf("\nNext: start it here, never at both sites. 'vmseed resync --to SITE %s' or "
+		printf("\nNext: start it here, never at both sites. 'vmseed resync --to SITE %s' "
+		       "or "
 		       "'vmseed export'\nkeeps the replica at the other site current again. Where "
 		       "that site promoted it, this is split\nbrain: the next resync says so and "
 		       "changes nothing.\n",
@@ -140,7 +141,8 @@ static void print_taken_text(const struct cli *cli, const struct seed_taken_back
 
 /* No replica has that name. *@found: a VM that this site sends does. */
 static int run_taken(struct cli *cli, const char *text, int store,
-		     const struct seed_promote_options *promote, bool *found, struct seed_error *err)
+		     const struct seed_promote_options *promote, bool *found,
+		     struct seed_error *err)
 {
 	struct seed_take_back_options opt = { .home = promote->home, .store = store,
 					      .own = promote->own, .force = promote->force,

@@ -138,10 +138,12 @@ static void note_counts(struct cli *cli, const struct seed_resync *run)
 		const struct seed_resync_vm *vm = seed_vec_at(&run->vms, i);
 		char name[SEED_QUOTED];
 
-		cli_note(cli, "%s: %" PRIu64 " block%s differed; %" PRIu64 " fetched, %" PRIu64
+		cli_note(cli,
+			 "%s: %" PRIu64 " block%s differed; %" PRIu64 " fetched, %" PRIu64
 			 " found at the destination, %" PRIu64 " there from an earlier run",
 			 out_name(vm->name, name, sizeof(name)), vm->counts.changed,
-			 vm->counts.changed == 1 ? "" : "s", vm->counts.fetched, vm->counts.local, vm->counts.journal);
+			 vm->counts.changed == 1 ? "" : "s", vm->counts.fetched, vm->counts.local,
+			 vm->counts.journal);
 	}
 }
 

@@ -146,8 +146,8 @@ int seed_source_vm_open(struct seed_source_vm **out, int home, const struct seed
 		return seed_error_set(err, SEED_ERR_IDENTITY,
 				      "was handed over to another site, and nothing more is signed "
 				      "of it here: 'vmseed promote %s' makes a replica of it here "
-				      "the VM again; with --force it takes back one that was handed "
-				      "over, if the other site did not go on",
+				      "the VM again; with --force it takes back one that was "
+				      "handed over, if the other site did not go on",
 				      seed_quote(vm->name, name, sizeof(name)));
 	*out = seed_steal(&vm);
 	return 0;

@@ -149,7 +149,8 @@ static int look_at_disks(struct adopting *a, struct seed_error *err)
 	if (out->doubted)
 		return seed_error_set(err, SEED_ERR_IDENTITY,
 				      "it was exported, and is not known to have arrived: the last "
-				      "that a site acknowledged is generation %" PRIu64 " of %" PRIu64
+				      "that a site acknowledged is generation %" PRIu64
+				      " of %" PRIu64
 				      ". Bring a receipt back with the medium, or give it up with "
 				      "--discard-changes",
 				      out->acknowledged, out->generation);

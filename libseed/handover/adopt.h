@@ -8,11 +8,11 @@
  * marked as handed over: this site signs no more manifests of it until its replica is promoted
  * here.
  *
- * What the disks hold is compared with what other sites can have got last (capture/sent.h), and that
- * with what they have acknowledged. What is more than that would be lost: without @discard it is
- * refused. Where nobody ever acknowledged anything, what a medium was committed with passes, and
- * @unknown says so: if it did not arrive, the next resync is split brain. (The kept lists of the last reading
- * say how many blocks were written since; that reading may have reached nobody.)
+ * What the disks hold is compared with what other sites can have got last (capture/sent.h), and
+ * that with what they have acknowledged. What is more than that would be lost: without @discard it
+ * is refused. Where nobody ever acknowledged anything, what a medium was committed with passes, and
+ * @unknown says so: if it did not arrive, the next resync is split brain. (The kept lists of the
+ * last reading say how many blocks were written since; that reading may have reached nobody.)
  *
  * Order for a VM: lists, and copies of the disks, durable beside the store's replicas
  * (replica/candidate.h) - vm.json says "handed over" - disks are moved, if they are - the folder

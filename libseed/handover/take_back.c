@@ -42,9 +42,9 @@ static int check(const struct seed_source_vm *vm, const struct seed_take_back_op
 	if (!opt->force)
 		return seed_error_set(err, SEED_ERR_IDENTITY,
 				      "was handed over%s, and the other site may have promoted it: "
-				      "look there first. 'vmseed promote --force %s' takes it back; "
-				      "where the other site has gone on, one of the two histories "
-				      "will be lost",
+				      "look there first. 'vmseed promote --force %s' takes it "
+				      "back; where the other site has gone on, one of the two "
+				      "histories will be lost",
 				      vm->final ? " by a last resync" : " to be adopted",
 				      seed_quote(vm->name, quoted, sizeof(quoted)));
 	if (vm->lineage.count == SEED_TIMELINES_MAX)

@@ -245,9 +245,10 @@ static int say_rollback(const struct seed_receiving *r, const char *what, uint64
 	/* The same number for other content: signed twice, by two copies of one home. */
 	if (r->offer.generation == generation)
 		return seed_error_set(err, SEED_ERR_IDENTITY,
-				      "a rollback: %s signed generation %" PRIu64 " twice: %s is one "
-				      "with that number, and another is offered. Was %s's home "
-				      "restored from a backup? Take the newest there is, or export "
+				      "a rollback: %s signed generation %" PRIu64
+				      " twice: %s is one with that number, and another is offered. "
+				      "Was %s's home restored from a backup? Take the newest there "
+				      "is, or export "
 				      "there until its generation is above %" PRIu64,
 				      peer, generation, what, peer, generation);
 	return seed_error_set(err, SEED_ERR_IDENTITY,
