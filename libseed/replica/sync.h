@@ -134,8 +134,8 @@ int seed_sync_abort(struct seed_replica *replica, bool *was, struct seed_error *
 /* What lies in sync/ of a replica, locked or not: bytes that arrived, 0 if none. */
 int seed_sync_pending(const struct seed_replica *replica, uint64_t *bytes, bool *committed,
 		      struct seed_error *err);
-/* The same in blocks, for which the headers of the journal are read. *@there: is anything there that
- * seed_sync_abort() would throw away? */
+/* The same in blocks, for which the headers of the journal are read. *@there: is anything there
+ * that seed_sync_abort() would throw away? */
 int seed_sync_pending_blocks(const struct seed_replica *replica, bool *there, uint64_t *blocks,
 			     struct seed_error *err);
 
