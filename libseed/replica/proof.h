@@ -43,8 +43,8 @@ struct seed_proof_options {
 /* Needs the replica's lock. *@out is set on success. BUSY when somebody has the disk open for
  * writing (QEMU's lock, a lease) or it changes meanwhile; NOTFOUND when its file is gone. A disk
  * of another size than replica.json says is never FULL. After FULL the disk is stamped anew. A
- * block device is never proven by a stamp. Errors name the file alone: the caller says whose
- * disk. */
+ * block device is never proven by a stamp. Errors name the file alone: the caller says whose disk
+ * it is. */
 int seed_replica_prove(struct seed_proof *out, const struct seed_replica *replica, size_t disk,
 		       const struct seed_proof_options *opt, struct seed_error *err);
 
