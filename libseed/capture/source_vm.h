@@ -65,8 +65,7 @@ int seed_source_vm_retract(struct seed_source_vm *vm, struct seed_error *err);
  * more of it. */
 int seed_source_vm_hand_over(struct seed_source_vm *vm, bool final, struct seed_error *err);
 /* Note where @def was read from, durable on return unless @unsaved; written only when it differs.
- * What cannot be found again later (its path is gone, too long, not UTF-8) is NULL, and no
- * error. */
+ * What cannot be found again later (gone, too long, not UTF-8) is NULL, and no error. */
 int seed_source_vm_note_definition(struct seed_source_vm *vm, const struct seed_vmdef *def,
 				   struct seed_error *err);
 /* generation + 1, durable on return. RANGE at the end of the numbers. */

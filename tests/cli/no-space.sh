@@ -92,7 +92,7 @@ run vmseed -q --home "$dr" verify --replica db01
 room home 4M
 cp -a "$hq/." "$tmp/room-home"
 head -c 8M /dev/zero >"$tmp/room-home/filler" 2>/dev/null || true
-refuses 7 'vm.json: .*No space left' vmseed -q --home "$tmp/room-home" export --media "$caddy" --for dr \
+refuses 7 'disk vda: .*No space left' vmseed -q --home "$tmp/room-home" export --media "$caddy" --for dr \
 	"new=$tmp/web01.img"
 rm "$tmp/room-home/filler"
 run vmseed -q --home "$tmp/room-home" export --media "$caddy" --for dr "new=$tmp/web01.img"

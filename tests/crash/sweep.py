@@ -114,7 +114,7 @@ class Sweep:
             operation.promised()    # what could not be removed may still lie there
             return WENT_ON
         if not self.may_succeed(operation, shim, *call) and not said:
-            raise Wrong(f'a failed call went unnoticed: {done}')
+            raise Wrong(f'a failed call went unnoticed: {call}: {done}')
         operation.noted = not said
         try:
             operation.after()
