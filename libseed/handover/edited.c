@@ -38,8 +38,10 @@ static int prove_disks(struct seed_replica *r, struct seed_proof *proofs,
 		return -1;
 	how.pool = pool;
 	for (size_t i = 0; i < r->disks.count; i++) {
+		const struct seed_replica_disk *disk = seed_vec_at(&r->disks, i);
+
 		if (seed_replica_prove(&proofs[i], r, i, &how, err) < 0)
-			return -1;
+			return seed_error_prefix(err, "disk %s", disk->slot);
 		out->bytes_read += proofs[i].bytes_read;
 		out->changed_blocks += proofs[i].differ_blocks;
 		out->changed_bytes += proofs[i].differ_blocks * SEED_BLOCK_SIZE;

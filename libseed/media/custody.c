@@ -188,8 +188,10 @@ static void judge(const struct walk *walk, struct seed_custody_seen *seen,
 		  struct seed_custody *entry, const struct seed_signed_text *text)
 {
 	if (!text->text) {
-		/* A signature without its document, or neither whole: nobody can tell more. */
-		seen->standing = SEED_CUSTODY_UNSIGNED;
+		/* A signature without its document, or neither whole: nobody can tell more. But no
+		 * writer that was cut short leaves a file that is too long. */
+		seen->standing = seen->why.kind == SEED_ERR_RANGE ? SEED_CUSTODY_BAD :
+								    SEED_CUSTODY_UNSIGNED;
 		if (seen->why.kind != SEED_ERR_TRUST)
 			seen->why.kind = SEED_ERR_TRUST;
 		return;

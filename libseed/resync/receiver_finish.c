@@ -224,14 +224,15 @@ static int prove_filled(struct seed_receiving *r, struct seed_error *err)
 
 		if (rc == 0 && proof.differ_blocks)
 			rc = seed_error_set(err, SEED_ERR_BUSY,
-					    "disk %s: %llu blocks were written to by somebody "
-					    "while others came: 'vmseed adopt %s "
-					    "--discard-changes' at %s, then resync again",
-					    disk->slot, (unsigned long long)proof.differ_blocks,
+					    "%llu blocks were written to by somebody while others "
+					    "came: 'vmseed adopt %s --discard-changes' at %s, then "
+					    "resync again",
+					    (unsigned long long)proof.differ_blocks,
 					    r->replica->name, r->s->opt->own->name);
 		seed_proof_clear(&proof);
 		if (rc < 0)
-			return seed_error_prefix(err, "replica %s", r->replica->name);
+			return seed_error_prefix(err, "replica %s: disk %s", r->replica->name,
+						 disk->slot);
 	}
 	return 0;
 }

@@ -152,7 +152,8 @@ int seed_receiver_prove(struct seed_receiving *r, bool *rotten, struct seed_erro
 			continue;
 		proof = &r->disks[at].proof;
 		if (seed_replica_prove(proof, r->replica, i, &opt, err) < 0)
-			return seed_error_prefix(err, "replica %s", r->replica->name);
+			return seed_error_prefix(err, "replica %s: disk %s", r->replica->name,
+						 disk->slot);
 		if (proof->result == SEED_PROVED_EDITED)
 			return say_edited(r, disk, proof, err);
 		*rotten |= proof->result == SEED_PROVED_ROTTEN;

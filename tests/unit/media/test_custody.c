@@ -270,7 +270,7 @@ static void what_is_no_file_is_passed_by(void **state)
 	leave(&s);
 }
 
-static void an_entry_that_is_too_long_is_passed_by(void **state)
+static void an_entry_that_is_too_long_is_bad(void **state)
 {
 	struct stand s = stand_of(state);
 	struct seed_error err = { 0 };
@@ -281,7 +281,9 @@ static void an_entry_that_is_too_long_is_passed_by(void **state)
 			      &err), &err);
 	copy_file(s.volume->dir, "custody/00000001.json.minisig", s.volume->dir,
 		  "custody/00000002.json.minisig");
-	assert_seen(s.f, HQ, s.volume, "1T 2x");
+	assert_seen(s.f, HQ, s.volume, "1T 2B");
+	add_as(s.f, HQ, s.volume, SEED_CUSTODY_VERIFIED);
+	assert_seen(s.f, HQ, s.volume, "1T 2B 3T");
 	leave(&s);
 }
 
@@ -414,7 +416,7 @@ int main(void)
 		fixture_test(an_entry_in_the_place_of_another_is_none),
 		fixture_test(a_torn_last_entry_is_passed_by),
 		fixture_test(what_is_no_file_is_passed_by),
-		fixture_test(an_entry_that_is_too_long_is_passed_by),
+		fixture_test(an_entry_that_is_too_long_is_bad),
 		fixture_test(what_is_full_takes_no_more),
 		fixture_test(a_link_in_the_place_of_the_folder_is_not_followed),
 		fixture_test(what_the_medium_cannot_take_is_kept_in_the_home),
