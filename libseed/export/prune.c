@@ -41,14 +41,7 @@ static int take_volume(struct set_prune *p, struct seed_volume *v, struct seed_e
 		seed_volume_mark_torn(v, &pruned->record);
 		return 0;
 	}
-	if (seed_volume_recover(v, &pruned->record, err) < 0)
-		return -1;
-	v->highest_seen = v->last_commit;
-	if (v->last_commit > pruned->record.confirmed) {
-		pruned->record.confirmed = v->last_commit;
-		pruned->record.confirmed_digest = v->last_digest;
-	}
-	return 0;
+	return seed_set_recover(p->opt->home, v, &pruned->record, err);
 }
 
 static int by_number(const void *a, const void *b)

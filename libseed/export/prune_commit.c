@@ -7,7 +7,6 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "export/prune_internal.h"
-#include "export/set_writer.h"
 #include "media/set_doc.h"
 
 bool seed_prune_drops_file(const struct set_prune *p, const struct pruned *on,

@@ -4,6 +4,7 @@
 #define SEED_EXPORT_PRUNE_INTERNAL_H
 
 #include "export/prune.h"
+#include "export/set_writer.h"
 #include "media/locate.h"
 
 struct pruned {				/* a volume of the set */

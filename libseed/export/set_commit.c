@@ -52,6 +52,23 @@ int seed_set_home_failed(struct seed_error *err)
 	return -1;
 }
 
+int seed_set_recover(int home, struct seed_volume *volume, struct seed_set_record *record,
+		     struct seed_error *err)
+{
+	if (seed_volume_recover(volume, record, err) < 0)
+		return -1;
+	/* Swept junk of a high number must not use up the numbers; what may have been signed
+	 * is in the record. */
+	volume->highest_seen = volume->last_commit;
+	if (volume->last_commit <= record->confirmed)
+		return 0;
+	record->confirmed = volume->last_commit;
+	record->confirmed_digest = volume->last_digest;
+	if (record->reserved < record->confirmed)
+		record->reserved = record->confirmed;
+	return seed_set_record_write(home, record, err);
+}
+
 int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record *record,
 		    const struct seed_site *own, const struct seed_set_change *change,
 		    struct seed_error *err)

@@ -106,6 +106,10 @@ struct seed_set_change {		/* what a commit says */
 					 * volumes, by number. NULL or none: no set document is
 					 * written */
 };
+/* seed_volume_recover(), and a valid commit above the record's confirmed one is confirmed
+ * (durable): the run that wrote it ended before it could. */
+int seed_set_recover(int home, struct seed_volume *volume, struct seed_set_record *record,
+		     struct seed_error *err);
 /* Reserve the next commit number in the record (durable), commit, confirm (durable). Not to a
  * medium that was changed under us. */
 int seed_set_commit(int home, struct seed_volume *volume, struct seed_set_record *record,

@@ -197,20 +197,9 @@ static int open_known(struct seed_volume **out, struct seed_set_record *record,
 		*err = why;
 		return -1;
 	}
-	if (seed_volume_recover(v, record, err) < 0)
-		return -1;
-	/* Swept junk of a high number must not use up the numbers; what may have been signed
-	 * is in the record. */
-	v->highest_seen = v->last_commit;
 	memcpy(record->label, medium->label, sizeof(record->label));
-	if (v->last_commit > record->confirmed) {
-		record->confirmed = v->last_commit;
-		record->confirmed_digest = v->last_digest;
-		if (record->reserved < record->confirmed)
-			record->reserved = record->confirmed;
-		if (seed_set_record_write(opt->home, record, err) < 0)
-			return -1;
-	}
+	if (seed_set_recover(opt->home, v, record, err) < 0)
+		return -1;
 	*out = seed_steal(&v);
 	return 0;
 }

@@ -163,6 +163,20 @@ class ExportOverTwo(Export):
             raise Wrong('no set document on the last volume')
 
 
+class Prune(Export):
+    """All seeds but the newest go, and a pack that only they needed."""
+
+    def args(self):
+        return ('media', 'prune', self.stand.medium)
+
+    def promised(self):
+        super().promised()
+        seeds = {p.parent for p in self.stand.medium.glob('vmseed/*/seeds/*/*')}
+        packs = sorted(p.name for p in self.stand.medium.glob('vmseed/*/packs/*'))
+        if len(seeds) != len(NAMES) or packs != ['00000001.pack', '00000003.pack']:
+            raise Wrong(f'not pruned: {packs}, {len(seeds)} seeds')
+
+
 class Import(Operation):
     """@generation is imported where @before may stand already."""
 
@@ -333,6 +347,7 @@ def all_of(stand):
         Export(stand, 'export-same', 'same', 1, before=[1], signed_before=2),
         Export(stand, 'export-plaintext', 'prepared', 1, how=('--plaintext',)),
         *over_two,
+        Prune(stand, 'prune', 'prunable', 4, before=[4], signed_before=2),
         Import(stand, 'import', 'exported', 1),
         Import(stand, 'import-newer', 'newer', 2, before=[1]),
         Resync(stand, 'resync', 'imported', 3, before=[1]),

@@ -314,6 +314,8 @@ class Stand:
         self.prepare_first()
         self.must(*self.export_args(2))
         self.save('newer')          # a replica of generation 1, a medium with both
+        self.must(*self.export_args(4))
+        self.save('prunable')       # a third one, which needs nothing that the second brought
         self.reset('exported')
         self.must(*self.export_args(1))
         self.save('same')           # nothing changed between two exports
@@ -489,6 +491,8 @@ class Stand:
             named = {'volume.json', 'volume.json.minisig'}
             for commit in commits:
                 doc = json.loads(commit.read_bytes())
+                if doc['full']:     # it names all that counts, and what came before it does not
+                    named = {n for n in named if not n.startswith(('packs/', 'seeds/'))}
                 named |= {f'commits/{commit.name}', f'commits/{commit.name}.minisig'}
                 named |= {f'packs/{p["number"]:08}.pack' for p in doc['packs']}
                 named |= {f['path'] for f in doc['files']}
